@@ -1,0 +1,148 @@
+"""A signed run as bytes: the same in the spool, on a USB stick and (as headers and body) over HTTP.
+
+An envelope file is one line of JSON (agent, run, hash, signature, times the agent keeps beside it) and,
+after the newline, the body exactly as it was signed. A signature proves origin, not truth: whoever holds
+the agent's key can sign anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from checks.errors import BadInput
+from checks.model import Digest, Name, RunId
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+DOMAIN = b"firstlight-run-v1"
+
+HEADER_AGENT = "Firstlight-Agent"
+HEADER_RUN = "Firstlight-Run"
+HEADER_SIGNATURE = "Firstlight-Signature"
+HEADER_SENT_AT = "Firstlight-Sent-At"
+"""The agent's clock at the moment of delivery, RFC 3339; the server measures the clock offset with it."""
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """Who signed which run: `hash` is SHA-256 of the uncompressed body, `signature` Ed25519 in base64."""
+
+    agent: Name
+    run: RunId
+    hash: Digest
+    signature: str
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A seal and the body it seals."""
+
+    seal: Seal
+    body: bytes
+
+    def to_bytes(self) -> bytes:
+        return msgspec.json.encode(self.seal) + b"\n" + self.body
+
+
+def from_bytes(data: bytes) -> Envelope:
+    """The envelope in a file's bytes; raises `BadInput` where it is torn or its hash does not fit."""
+    head, newline, body = data.partition(b"\n")
+    try:
+        seal = msgspec.json.decode(head, type=Seal)
+    except msgspec.MsgspecError as error:
+        raise BadInput(f"not a sealed run: {error}") from error
+    if not newline or hashlib.sha256(body).hexdigest() != seal.hash:
+        raise BadInput("not a whole sealed run: the body does not fit its hash")
+    return Envelope(seal, body)
+
+
+def signing_input(agent: str, run: str, digest: bytes) -> bytes:
+    """What Ed25519 signs: domain, agent, run id and the 32 bytes of the body's SHA-256, NUL between them."""
+    return b"\0".join((DOMAIN, agent.encode(), run.encode(), digest))
+
+
+def seal(agent: str, run: str, body: bytes, key: Ed25519PrivateKey) -> Envelope:
+    """Sign a body (RFC 8032)."""
+    digest = hashlib.sha256(body)
+    signature = key.sign(signing_input(agent, run, digest.digest()))
+    return Envelope(Seal(agent, run, digest.hexdigest(), base64.b64encode(signature).decode()), body)
+
+
+def verify(public_key: bytes, agent: str, run: str, body_digest: bytes, signature: str) -> bool:
+    """Whether `signature` (base64) is the agent's over this run; a malformed one is simply false.
+
+    `public_key` is the raw 32 bytes, `body_digest` the raw 32 bytes of SHA-256.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        raw = base64.b64decode(signature, validate=True)
+        Ed25519PublicKey.from_public_bytes(public_key).verify(raw, signing_input(agent, run, body_digest))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """What the server answers to a run it has stored durably.
+
+    `epoch` names the life of the store: it changes after a restore from backup, and agents then send again
+    what is above `highest_sequence`. `held` says why a stored run is not folded yet, empty otherwise.
+    `targets` maps target names to the ids the server registered.
+    """
+
+    run: RunId
+    status: str
+    epoch: str
+    highest_sequence: int
+    held: str = ""
+    url: str = ""
+    targets: dict[str, str] = {}
+
+
+class Enrolment(msgspec.Struct, frozen=True):
+    """What a machine asks with: a one-time token, its public key (raw, base64) and what names it.
+
+    `agent` is the id it had before, so that runs it still holds can be signed again under the same name.
+    """
+
+    token: str
+    public_key: str
+    install: Name
+    fingerprint: str
+    target: Name
+    agent_version: str = ""
+    agent: str = ""
+
+
+class Enrolled(msgspec.Struct, frozen=True):
+    """What the server answers: the agent's id, the sites it may report for (the first is its own), its
+    registered target and the store's epoch. `profile` is what the token's binding expects, if it names one.
+    """
+
+    agent: Name
+    sites: tuple[Name, ...]
+    target: Name
+    target_id: str
+    epoch: str
+    profile: str = ""
+    interval_s: int = 0
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every refusal (RFC 9457, application/problem+json).
+
+    `path` names the mistake inside the document; `hold` tells an agent to keep the run and try again after
+    it was enrolled again or upgraded.
+    """
+
+    title: str
+    status: int
+    detail: str = ""
+    type: str = "about:blank"
+    path: str = ""
+    hold: bool = False

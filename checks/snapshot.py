@@ -1,0 +1,57 @@
+"""The readings of a run, per target: saved, loaded and evaluated anywhere.
+
+The file is JSON and holds readings after redaction only. Evaluation's clock is `captured_at`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from checks.errors import BadInput
+from checks.fact import Reading
+from checks.model import Result, Target
+
+SNAPSHOT_VERSION = 1
+
+
+class Readings(msgspec.Struct, frozen=True):
+    """The readings of one target by fact id, how long each took, and when the last one was made."""
+
+    target: Target
+    values: dict[str, Reading]
+    captured_at: datetime
+    duration_ms: dict[str, float] = {}
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All readings of a run and the results it gave, so that redacted facts can show what was recorded."""
+
+    captured_at: datetime
+    targets: tuple[Readings, ...]
+    version: int = SNAPSHOT_VERSION
+    profile: str = ""
+    recorded: tuple[Result, ...] = ()
+
+
+def save(snapshot: Snapshot, path: Path) -> None:
+    """Write the snapshot, whole or not at all, readable by its owner only."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(snapshot, order="deterministic")))
+    temporary.replace(path)
+
+
+def load(path: Path) -> Snapshot:
+    """Read a snapshot; raises `BadInput` with the file and the path of the mistake."""
+    try:
+        snapshot = msgspec.json.decode(path.read_bytes(), type=Snapshot)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; --from takes a file that --save wrote") from error
+    except msgspec.MsgspecError as error:
+        raise BadInput(f"{path}: not a snapshot: {error}; --from takes a file that --save wrote") from error
+    if snapshot.version > SNAPSHOT_VERSION:
+        raise BadInput(f"{path}: snapshot version {snapshot.version} is newer than this program knows")
+    return snapshot

@@ -1,0 +1,1 @@
+"""Renders what it is handed for its readers; opens no database and no connection."""
