@@ -52,6 +52,8 @@ class UplinkError(FirstlightError):
     enrolled again or upgraded, so the run stays in the spool untouched.
     """
 
-    def __init__(self, message: str, *, permanent: bool, hold: bool = False, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, permanent: bool, hold: bool = False, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.permanent, self.hold, self.status = permanent, hold, status

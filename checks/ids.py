@@ -33,7 +33,9 @@ def finding_key(salt: str, target: str, item: str, object: str) -> str:
     return hmac.digest(salt.encode(), text, "sha256").hex()[:32]
 
 
-def rule_digest(item: str, check: str, check_version: int, parameters: Mapping[str, Any], opens_on: str) -> str:
+def rule_digest(
+    item: str, check: str, check_version: int, parameters: Mapping[str, Any], opens_on: str
+) -> str:
     """The name of a rule: a digest of item, check version and effective parameters, as 32 hex digits.
 
     `opens_on` is one of the parameters here: it decides what the rule opens.
