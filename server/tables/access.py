@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.tables.base import Base
@@ -73,7 +73,10 @@ class EnrolmentToken(Base):
 
 
 class AgentRow(Base):
-    """An enrolled agent and the site it reports for. `fingerprint` is the machine's at enrolment."""
+    """An enrolled agent and the site it reports for. `fingerprint` is the machine's at enrolment.
+
+    `tip_sequence` and `tip_hash` name the newest body of its chain that was not held as a fork.
+    """
 
     __tablename__ = "agent"
 
@@ -85,7 +88,9 @@ class AgentRow(Base):
     enrolled_at: Mapped[datetime]
     token_hash: Mapped[str]
     last_seen_at: Mapped[datetime | None]
-    clock_offset_ms: Mapped[int] = mapped_column(default=0)
+    clock_offset_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    tip_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
+    tip_hash: Mapped[str] = mapped_column(default="0" * 64)
 
 
 class AgentKey(Base):

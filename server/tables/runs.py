@@ -65,7 +65,7 @@ class Receipt(Base):
     site_id: Mapped[str] = mapped_column(ForeignKey("site.id"))
     profile_id: Mapped[str]
     profile_version: Mapped[str]
-    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id"))
+    plan_digest: Mapped[str]
     trigger: Mapped[str]
     stage: Mapped[str]
     operator: Mapped[str]
@@ -97,13 +97,27 @@ class Document(Base):
 
 
 class Plan(Base):
-    """A plan that was reported, once per content: its entries as JSON (`server.plans.Entry`)."""
+    """What one target was held to, once per content: its entries as JSON (`server.plans.Entry`)."""
 
     __tablename__ = "plan"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(unique=True)
     entries: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ReportedPlan(Base):
+    """A plan that a target's runs were made with, and the run that first said so."""
+
+    __tablename__ = "reported_plan"
+    __table_args__ = (UniqueConstraint("target_id", "profile_id", "plan_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    target_id: Mapped[str] = mapped_column(ForeignKey("target.id"))
+    profile_id: Mapped[str]
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id"))
+    first_run: Mapped[str]
+    first_at: Mapped[datetime]
 
 
 class Binding(Base):
