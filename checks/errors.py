@@ -49,11 +49,19 @@ class UplinkError(FirstlightError):
     """The collector did not take a run.
 
     `permanent` means sending the same bytes again cannot succeed; `hold` means it will once the agent is
-    enrolled again or upgraded, so the run stays in the spool untouched.
+    enrolled again or upgraded, so the run stays in the spool untouched. `status` is that of the answer, None
+    where there was none; `retry_after_s` the wait in seconds that the collector asked for.
     """
 
     def __init__(
-        self, message: str, *, permanent: bool, hold: bool = False, status: int | None = None
+        self,
+        message: str,
+        *,
+        permanent: bool,
+        hold: bool = False,
+        status: int | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.permanent, self.hold, self.status = permanent, hold, status
+        self.retry_after_s = retry_after_s
