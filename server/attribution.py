@@ -127,6 +127,6 @@ def team_of(connection: Connection, project: str | None) -> Team:
     if project is None:
         return NO_TEAM
     return Team(
-        [Holder(*row) for row in _HOLDERS(connection, (project,))],
-        [Baseline(*row) for row in _BASELINES(connection, (project,))],
+        [Holder(*row) for row in _HOLDERS.rows(connection, (project,))],
+        [Baseline(*row) for row in _BASELINES.rows(connection, (project,))],
     )

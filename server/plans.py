@@ -75,7 +75,7 @@ _IN_FORCE = Sql(
 
 def in_force(connection: Connection, target: str, profile: str, at: int) -> InForce | None:
     """The accepted plan that a run of this profile at this target is judged by, if there is one."""
-    row = _IN_FORCE(connection, (target, profile, at, at, at)).first()
+    row = _IN_FORCE.row(connection, (target, profile, at, at, at))
     return InForce(*row) if row is not None else None
 
 
@@ -106,12 +106,9 @@ _TERMS = Sql(
 
 
 def terms_of(connection: Connection, target: str) -> dict[str, list[Term]]:
-    """For each item ever accepted for a target, the terms under which it was held to it.
-
-    Plans of one binding that follow each other with the same entry for an item make one term.
-    """
+    """For each item ever accepted for a target, the terms under which the target was held to it."""
     bindings: dict[int, list[tuple[int, int | None, str | None, int, dict[str, Entry]]]] = defaultdict(list)
-    for binding, project, interval, bound, until, accepted, document in _TERMS(connection, (target,)):
+    for binding, project, interval, bound, until, accepted, document in _TERMS.rows(connection, (target,)):
         start = max(bound, accepted)
         bindings[binding].append((start, until, project, interval, decode(bytes(document))))
     terms: dict[str, list[Term]] = defaultdict(list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult
 
@@ -17,20 +17,28 @@ class Sql:
 
     def __call__(
         self, connection: Connection, parameters: tuple[Any, ...] | list[tuple[Any, ...]] = ()
-    ) -> CursorResult[Any]:
+    ) -> CursorResult[*tuple[Any, ...]]:
         """Run it once with a tuple, or once per tuple of a list."""
         sqlite = connection.dialect.name == "sqlite"
         return connection.exec_driver_sql(self._sqlite if sqlite else self._postgresql, parameters)
+
+    def rows(self, connection: Connection, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return cast("list[tuple[Any, ...]]", self(connection, parameters).all())
+
+    def row(self, connection: Connection, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """The first row of a query, if there is one."""
+        return cast("tuple[Any, ...] | None", self(connection, parameters).first())
 
 
 CHUNK = 500
 """How many values one IN list carries; SQLite's default limit is far above."""
 
 
-def select_in(connection: Connection, text: str, values: Sequence[Any]) -> list[Any]:
+def select_in(connection: Connection, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """All rows of a query whose ``IN (…)`` holds `values`, asked in chunks. `text` has ``IN ({})`` once."""
-    rows: list[Any] = []
+    rows: list[tuple[Any, ...]] = []
     for start in range(0, len(values), CHUNK):
         part = tuple(values[start : start + CHUNK])
-        rows.extend(Sql(text.format(", ".join("?" * len(part))))(connection, part))
+        rows.extend(Sql(text.format(", ".join("?" * len(part)))).rows(connection, part))
     return rows
