@@ -1,0 +1,179 @@
+"""How a machine becomes an agent: a one-time token names the site, the machine brings its public key."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from checks.envelope import Enrolled, Enrolment
+from checks.errors import BadInput
+from server import audit, store
+from server.auth.secret import digest_of, new_secret
+from server.delivery.names import existing
+from server.errors import Forbidden, Refused
+from server.tables import AgentKey, AgentRow, EnrolmentToken, Project, Receipt, Site, TargetRow
+
+LONGEST = timedelta(days=31)
+KEY_BYTES = 32
+
+
+def issue_enrolment_token(
+    session: Session,
+    site_id: str,
+    *,
+    by: str,
+    now: datetime,
+    project_id: str | None = None,
+    profile_id: str = "",
+    interval_s: int = 86_400,
+    valid_for: timedelta = timedelta(hours=24),
+) -> str:
+    """A one-time permission for one machine to report for a site; only its SHA-256 is stored.
+
+    The first plan reported under it is accepted together with a binding to `project_id`, or to the site.
+    """
+    existing(session, Site, site_id)
+    if project_id is not None and existing(session, Project, project_id).site_id != site_id:
+        raise Refused(f"project {project_id} is not at site {site_id}")
+    if not timedelta(0) < valid_for <= LONGEST:
+        raise BadInput(f"a token is valid for up to {LONGEST.days} days")
+    if interval_s <= 0:
+        raise BadInput("interval_s is the expected seconds between runs; right is above 0")
+    if len(profile_id) > 200:
+        raise BadInput("a profile's id has at most 200 characters")
+    text = new_secret("fle")
+    session.add(
+        EnrolmentToken(
+            token_hash=digest_of(text),
+            site_id=site_id,
+            project_id=project_id,
+            profile_id=profile_id,
+            interval_s=interval_s,
+            created_by=by,
+            created_at=now,
+            expires_at=now + valid_for,
+        )
+    )
+    detail = f"for {project_id or 'the site'}, until {(now + valid_for).isoformat()}"
+    audit.record(session, now, by, "issue-enrolment-token", f"site:{site_id}", detail)
+    return text
+
+
+def enrol(session: Session, asked: Enrolment, *, now: datetime) -> Enrolled:
+    """Register a machine's key under a token, or its next key if it was enrolled before.
+
+    The same machine asking again with the same key and token, because the answer was lost, gets the same
+    answer. Raises `Forbidden` for a token that does not serve, `BadInput` for a malformed key.
+    """
+    key = _public_key(asked.public_key)
+    token = session.get(EnrolmentToken, digest_of(asked.token), with_for_update=True)
+    if token is None:
+        raise Forbidden("this enrolment token is not known; ask for one with `firstlight server token`")
+    if token.used_at is not None:
+        agent = session.get(AgentRow, token.used_by) if token.used_by else None
+        if agent is None or agent.install != asked.install or _current_key(session, agent.id) != key:
+            raise Forbidden("this enrolment token was already used; each token enrols one machine")
+        return _answer(session, agent, token)
+    if token.expires_at <= now:
+        raise Forbidden(f"this enrolment token expired at {token.expires_at:%Y-%m-%d %H:%M} UTC")
+    known = session.get(AgentRow, asked.agent, with_for_update=True) if asked.agent else None
+    # Without the install it had, a copied state folder would take over the original's name.
+    again = known is not None and known.install == asked.install
+    if again and known is not None and known.site_id != token.site_id:
+        raise Forbidden(
+            f"this machine reports for site {known.site_id}, the token is for {token.site_id};"
+            " use a token of its site, or enrol with an empty state folder"
+        )
+    owner = session.execute(sa.select(AgentKey).where(AgentKey.public_key == key)).scalars().first()
+    if owner is not None:
+        raise Forbidden("this key was enrolled before; a copied state folder must make a key of its own")
+    if again and known is not None:
+        agent = known
+        _rotate(session, agent, asked)
+    else:
+        target = _target(session, token.site_id, asked, now)
+        agent = AgentRow(
+            id=f"a-{secrets.token_hex(8)}",
+            site_id=token.site_id,
+            install=asked.install,
+            fingerprint=asked.fingerprint,
+            target_id=target.id,
+            enrolled_at=now,
+            token_hash=token.token_hash,
+        )
+        session.add(agent)
+        session.flush()
+    session.add(AgentKey(agent_id=agent.id, public_key=key, created_at=now))
+    agent.token_hash = token.token_hash
+    token.used_at, token.used_by = now, agent.id
+    session.flush()
+    action = "enrol-again" if again else "enrol"
+    audit.record(
+        session, now, f"agent:{agent.id}", action, f"site:{token.site_id}", f"target {agent.target_id}"
+    )
+    return _answer(session, agent, token)
+
+
+def _rotate(session: Session, agent: AgentRow, asked: Enrolment) -> None:
+    """Close the agent's keys at the highest sequence that arrived; what it still holds is signed again."""
+    highest = sa.select(sa.func.max(Receipt.sequence)).where(Receipt.agent_id == agent.id)
+    session.execute(
+        sa.update(AgentKey)
+        .where(AgentKey.agent_id == agent.id, AgentKey.last_sequence.is_(None))
+        .values(last_sequence=session.scalar(highest) or 0)
+    )
+    # The token vouches for the machine as it is now: the same install may have moved to new hardware.
+    agent.fingerprint = asked.fingerprint
+
+
+def _target(session: Session, site_id: str, asked: Enrolment, now: datetime) -> TargetRow:
+    """The target this machine is: its old one if the fingerprint fits, else the first free name."""
+    existing(session, Site, site_id, lock=True)
+    name, count = asked.target, 1
+    while True:
+        row = session.scalar(sa.select(TargetRow).where(TargetRow.site_id == site_id, TargetRow.name == name))
+        if row is None:
+            row = TargetRow(id=f"t-{secrets.token_hex(8)}", site_id=site_id, name=name, created_at=now)
+            session.add(row)
+            session.flush()
+            return row
+        machines = set(session.scalars(sa.select(AgentRow.fingerprint).where(AgentRow.target_id == row.id)))
+        if not machines or (asked.fingerprint and asked.fingerprint in machines):
+            return row
+        count += 1
+        name = f"{asked.target[:190]}-{count}"
+
+
+def _current_key(session: Session, agent_id: str) -> bytes | None:
+    newest = sa.select(AgentKey.public_key).where(
+        AgentKey.agent_id == agent_id, AgentKey.last_sequence.is_(None), AgentKey.revoked_at.is_(None)
+    )
+    return session.scalar(newest.order_by(AgentKey.id.desc()).limit(1))
+
+
+def _answer(session: Session, agent: AgentRow, token: EnrolmentToken) -> Enrolled:
+    target = existing(session, TargetRow, agent.target_id)
+    return Enrolled(
+        agent=agent.id,
+        sites=(agent.site_id,),
+        target=target.name,
+        target_id=target.id,
+        epoch=store.epoch(session),
+        profile=token.profile_id,
+        interval_s=token.interval_s,
+    )
+
+
+def _public_key(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadInput("public_key is not base64") from error
+    if len(raw) != KEY_BYTES:
+        raise BadInput(f"public_key has {len(raw)} bytes; a raw Ed25519 key has {KEY_BYTES}")
+    return raw
