@@ -1,0 +1,1 @@
+"""The facts, one module an area, and the machine they read through (`host`)."""

@@ -1,0 +1,83 @@
+"""Filesystems: which there are to watch, and how much room they have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from checks.fact import Fact, NotReadable, fact
+
+if TYPE_CHECKING:
+    from checks.facts.host import Host
+
+
+@fact
+class Mounts(Fact, frozen=True):
+    """Mount points of the real, local, writable filesystems, one for each."""
+
+    value_type: ClassVar[Any] = list[str]
+
+    def describe(self) -> str:
+        return "read /proc/self/mountinfo"
+
+    def read(self, host: Host) -> list[str]:
+        from checks.facts.mounttable import watched
+
+        mounts = host.mounts()
+        return watched(mounts, lambda point: _is_folder(host, point)) if mounts else _by_psutil()
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Room in bytes and inodes; `free` is what ordinary users have left. Some filesystems count no inodes."""
+
+    total: int
+    free: int
+    inodes: int = 0
+    inodes_free: int = 0
+
+    @property
+    def free_percent(self) -> float:
+        return 100 * self.free / self.total if self.total else 0.0
+
+    @property
+    def inodes_free_percent(self) -> float:
+        return 100 * self.inodes_free / self.inodes if self.inodes else 0.0
+
+
+@fact
+class DiskUsage(Fact, frozen=True):
+    """Room on the filesystem that a path lies on."""
+
+    value_type: ClassVar[type] = Usage
+    mount: str
+
+    def describe(self) -> str:
+        return f"statvfs {self.mount}"
+
+    def read(self, host: Host) -> Usage:
+        space = host.statvfs(self.mount)
+        if not space.total:
+            raise NotReadable(f"{self.mount} is on a filesystem without a size", "unsupported")
+        return Usage(space.total, space.available, space.inodes, space.inodes_free)
+
+
+def _is_folder(host: Host, path: str) -> bool:
+    """A container's engine mounts single files too, from the machine's own filesystem."""
+    from checks.facts.host import file_type
+
+    try:
+        return file_type(host.stat(path).mode) == "directory"
+    except NotReadable:
+        return False
+
+
+def _by_psutil() -> list[str]:
+    """The same where there is no mount table to read: Windows and macOS."""
+    import psutil
+
+    return sorted(
+        part.mountpoint
+        for part in psutil.disk_partitions(all=False)
+        if part.fstype and "ro" not in part.opts.split(",")
+    )

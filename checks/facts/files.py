@@ -1,0 +1,133 @@
+"""Files: what they are, and the one line of a file that a pattern finds."""
+
+from __future__ import annotations
+
+import re
+import stat as modes
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import msgspec
+
+from checks.fact import Fact, NotReadable, fact
+from checks.facts.secrets import holds_a_secret, masked
+
+if TYPE_CHECKING:
+    from checks.facts.host import Host
+
+LINE_LIMIT: Final = 4096
+"""Characters of a line that a pattern sees: bounds what a slow pattern can cost."""
+
+TEXT_LIMIT: Final = 200
+
+
+class FileInfo(msgspec.Struct, frozen=True):
+    """What a path is, links followed: `mode` in octal, `size` in bytes, `mtime` in Unix seconds."""
+
+    exists: bool
+    type: str = ""
+    owner: str = ""
+    group: str = ""
+    mode: str = ""
+    size: int = 0
+    mtime: float = 0.0
+
+
+@fact
+class FileStat(Fact, frozen=True):
+    """What a path is and whose; a path that is not there is a value too."""
+
+    value_type: ClassVar[type] = FileInfo
+    path: str
+
+    def describe(self) -> str:
+        return f"stat {self.path}"
+
+    def read(self, host: Host) -> FileInfo:
+        from checks.facts.host import file_type
+        from checks.facts.process import user_name
+
+        try:
+            seen = host.stat(self.path)
+        except NotReadable as problem:
+            if problem.cause != "absent":
+                raise
+            return FileInfo(False)
+        return FileInfo(
+            True,
+            file_type(seen.mode),
+            user_name(seen.uid),
+            group_name(seen.gid),
+            f"{modes.S_IMODE(seen.mode):04o}",
+            seen.size,
+            seen.mtime,
+        )
+
+
+class LineMatch(msgspec.Struct, frozen=True):
+    """The first line that a pattern finds: its number from 1, its text, what the first group caught.
+
+    `withheld`: the line looks like it holds a secret, so text and group are not kept.
+    """
+
+    found: bool
+    line: int = 0
+    text: str = ""
+    caught: str | None = None
+    withheld: bool = False
+
+
+@fact
+class FileMatch(Fact, frozen=True):
+    """The first line of a text file in which a regular expression is found."""
+
+    value_type: ClassVar[type] = LineMatch
+    path: str
+    pattern: str
+
+    def describe(self) -> str:
+        return f"search {self.path} for {self.pattern}"
+
+    def read(self, host: Host) -> LineMatch:
+        try:
+            pattern = re.compile(self.pattern)
+        except re.error as error:
+            raise NotReadable(
+                f"{self.pattern!r} is not a regular expression: {error}", "unsupported"
+            ) from error
+        return first_match(text_of(self.path, host.read_bytes(self.path)), pattern)
+
+
+def first_match(text: str, pattern: re.Pattern[str]) -> LineMatch:
+    """The first line that matches, bounded, without what looks secret."""
+    for number, line in enumerate(text.splitlines(), 1):
+        found = pattern.search(line[:LINE_LIMIT])
+        if found is not None:
+            if holds_a_secret(line[:LINE_LIMIT]):
+                return LineMatch(True, number, withheld=True)
+            caught = found[1] if pattern.groups else None
+            return LineMatch(
+                True,
+                number,
+                masked(line.strip()[:LINE_LIMIT])[:TEXT_LIMIT],
+                None if caught is None else masked(caught)[:TEXT_LIMIT],
+            )
+    return LineMatch(False)
+
+
+def text_of(path: str, data: bytes) -> str:
+    """A file's text: UTF-8, or UTF-16 where it says so. Raises `NotReadable` (binary) where it is no text."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data:
+        raise NotReadable(f"{path} is not a text file", "binary")
+    return data.decode("utf-8-sig", errors="replace")
+
+
+def group_name(gid: int) -> str:
+    """The name of a group, or the number where there is none."""
+    try:
+        import grp
+
+        return grp.getgrgid(gid).gr_name
+    except (ImportError, KeyError):
+        return str(gid)

@@ -1,0 +1,115 @@
+"""The mount table: which paths may hang, and which filesystems are worth watching.
+
+Everything is told from the text of ``/proc/self/mountinfo`` (proc(5)) alone; no mount is touched for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+REMOTE_TYPES: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "ceph", "glusterfs", "9p", "virtiofs", "lustre", "gpfs"}
+    | {"beegfs", "afs", "coda", "orangefs", "pvfs2", "ocfs2", "gfs2", "acfs", "autofs", "fuse", "fuseblk"}
+)
+"""Types whose server, cluster or daemon can leave a reader waiting for ever; ``fuse.*`` too, bar lxcfs."""
+
+READ_ONLY_TYPES: Final = frozenset({"squashfs", "iso9660", "udf", "erofs", "cramfs", "romfs"})
+MEMORY_TYPES: Final = frozenset({"tmpfs", "ramfs", "rootfs", "devtmpfs"})
+
+# What container engines and orchestrators make and remove, much as node_exporter ignores it.
+_ENGINE_MOUNTS = re.compile(
+    r"/(dev|proc|sys|run|snap)(/|$)|/var/lib/(docker|containers/storage|containerd|kubelet)/|/var/snap/|/tmp/\.mount_"
+)
+
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of the mount table. `root` is what of the filesystem is mounted: ``/`` unless a bind mount."""
+
+    device: str
+    root: str
+    point: str
+    options: str
+    type: str
+    source: str
+    super_options: str
+
+    @property
+    def remote(self) -> bool:
+        """Whether reading below it may hang. ``/`` never counts: were it gone, nothing could run at all."""
+        if self.point == "/" or self.type == "fuse.lxcfs":
+            return False
+        return self.type in REMOTE_TYPES or self.type.startswith("fuse.")
+
+    @property
+    def read_only(self) -> bool:
+        return "ro" in self.options.split(",") or "ro" in self.super_options.split(",")
+
+
+def parse_mounts(text: str) -> tuple[Mount, ...]:
+    """The mounts in the kernel's order; lines of another shape are passed over."""
+    mounts = []
+    for line in text.splitlines():
+        head, dash, tail = line.partition(" - ")
+        left, right = head.split(" "), tail.split(" ")
+        if dash and len(left) >= 6 and len(right) >= 3:
+            device, root, point, options = left[2:6]
+            mounts.append(
+                Mount(device, _plain(root), _plain(point), options, right[0], _plain(right[1]), right[2])
+            )
+    return tuple(mounts)
+
+
+def mount_of(mounts: Sequence[Mount], path: str) -> Mount | None:
+    """The mount that an absolute path without links lies on; the last of several at one point is on top."""
+    found: Mount | None = None
+    for mount in mounts:
+        point = mount.point
+        inside = point == "/" or path == point or path.startswith(point + "/")
+        if inside and (found is None or len(point) >= len(found.point)):
+            found = mount
+    return found
+
+
+def watched(mounts: Sequence[Mount], is_folder: Callable[[str], bool]) -> list[str]:
+    """Mount points of the real, local, writable filesystems, one for each, sorted.
+
+    Left out: memory and kernel filesystems, read-only ones, remote ones (reading those is another check's
+    business), what container engines mount, and further mounts of a filesystem already named; of several,
+    the whole filesystem goes before a part of it and the shorter path before the longer. `is_folder` is
+    asked about local mount points only.
+    """
+    best: dict[str, Mount] = {}
+    for mount in mounts:
+        top = mount_of(mounts, mount.point)
+        if top is not mount or not _holds_data(mount) or not is_folder(mount.point):
+            continue
+        # btrfs shows another device number for every subvolume of one filesystem.
+        name = mount.source if mount.source.startswith("/dev/") else mount.device
+        if name not in best or _rank(mount) < _rank(best[name]):
+            best[name] = mount
+    return sorted(mount.point for mount in best.values())
+
+
+def _holds_data(mount: Mount) -> bool:
+    if mount.remote or mount.read_only or mount.type in READ_ONLY_TYPES | MEMORY_TYPES:
+        return False
+    if mount.point == "/":
+        return True
+    if _ENGINE_MOUNTS.match(mount.point):
+        return False
+    return mount.source.startswith("/dev/") or mount.type == "zfs"
+
+
+def _rank(mount: Mount) -> tuple[bool, bool, int, str]:
+    return (mount.point != "/", mount.root != "/", len(mount.point), mount.point)
+
+
+def _plain(text: str) -> str:
+    """Blanks and backslashes stand as octal in the kernel's text."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 8)), text) if "\\" in text else text

@@ -1,0 +1,152 @@
+"""Running processes by name, and how many files they may open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import msgspec
+
+from checks.fact import Fact, NotReadable, fact
+from checks.facts.processtable import COMM_LENGTH
+
+if TYPE_CHECKING:
+    from checks.facts.host import Host
+    from checks.facts.processtable import Process
+
+PIDS_SHOWN: Final = 100
+UNLIMITED: Final = 2**63 - 1
+
+
+class ProcessGroup(msgspec.Struct, frozen=True):
+    """The processes of one name: how many, as whom they run (sorted), and the first hundred pids."""
+
+    count: int
+    users: tuple[str, ...] = ()
+    pids: tuple[int, ...] = ()
+
+
+@fact
+class Processes(Fact, frozen=True):
+    """Processes whose program has this name; never their arguments."""
+
+    value_type: ClassVar[type] = ProcessGroup
+    name: str
+
+    def describe(self) -> str:
+        return f"read names and users of all processes, keep those of {self.name}"
+
+    def read(self, host: Host) -> ProcessGroup:
+        found = named(host.processes(), self.name)
+        if not found:
+            _refuse_if_hidden(host)
+        users = sorted({process.user or user_name(process.uid) for process in found})
+        return ProcessGroup(len(found), tuple(users), tuple(process.pid for process in found[:PIDS_SHOWN]))
+
+
+class FileLimit(msgspec.Struct, frozen=True):
+    """The lowest open-file limits among the processes of one name."""
+
+    name: str
+    soft: int
+    hard: int
+    count: int = 1
+
+
+class FileLimits(msgspec.Struct, frozen=True):
+    """Limits by name of process. `hidden` counts listening sockets whose holders this user may not see;
+    `suspects` are the processes that may be them."""
+
+    processes: tuple[FileLimit, ...]
+    hidden: int = 0
+    suspects: tuple[FileLimit, ...] = ()
+
+
+@fact
+class ProcessLimits(Fact, frozen=True):
+    """Open-file limits of running processes by name; of all that listen for TCP where the name is empty."""
+
+    value_type: ClassVar[type] = FileLimits
+    name: str = ""
+
+    def describe(self) -> str:
+        who = f"<pid of {self.name}>" if self.name else "<pid of each process listening for TCP>"
+        return f"read /proc/{who}/limits"
+
+    def read(self, host: Host) -> FileLimits:
+        if not Path(host.path("/proc/self")).is_dir():
+            raise NotReadable("this system has no /proc to read limits from", "unsupported")
+        processes = host.processes()
+        if self.name:
+            chosen = named(processes, self.name)
+            if not chosen:
+                _refuse_if_hidden(host)
+            return FileLimits(_lowest(host, chosen))
+        listeners = host.listeners()
+        holders = [process for process in processes if process.pid in listeners.pids]
+        suspects = [process for process in processes if process.pid in listeners.suspects]
+        return FileLimits(
+            _lowest(host, holders), listeners.hidden, _lowest(host, suspects) if listeners.hidden else ()
+        )
+
+
+def named(processes: tuple[Process, ...], name: str) -> list[Process]:
+    """The processes of a name; one that the kernel had cut off counts as well."""
+    cut = name[:COMM_LENGTH] if len(name) > COMM_LENGTH else name
+    return [process for process in processes if process.name in (name, cut)]
+
+
+def parse_open_files(text: str) -> tuple[int, int] | None:
+    """Soft and hard limit in the text of ``/proc/PID/limits``, or None."""
+    for line in text.splitlines():
+        if line.startswith("Max open files"):
+            soft, hard = line.split()[3:5]
+            return (
+                UNLIMITED if soft == "unlimited" else int(soft),
+                UNLIMITED if hard == "unlimited" else int(hard),
+            )
+    return None
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, or the number where nobody has it."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return str(uid)
+
+
+def _lowest(host: Host, processes: list[Process]) -> tuple[FileLimit, ...]:
+    """The limits of processes by name, sorted; the lowest of those that share a name."""
+    lowest: dict[str, FileLimit] = {}
+    for process in processes:
+        limits = _limits_of(host, process.pid)
+        if limits is not None:
+            old = lowest.get(process.name, FileLimit(process.name, UNLIMITED, UNLIMITED, 0))
+            lowest[process.name] = FileLimit(
+                process.name, min(old.soft, limits[0]), min(old.hard, limits[1]), old.count + 1
+            )
+    return tuple(lowest[name] for name in sorted(lowest))
+
+
+def _limits_of(host: Host, pid: int) -> tuple[int, int] | None:
+    """None for a process that ended meanwhile."""
+    try:
+        return parse_open_files(host.read_text(f"/proc/{pid}/limits", 64 * 1024))
+    except NotReadable as problem:
+        if problem.cause == "absent" or "process" in problem.reason:
+            return None
+        raise
+
+
+def _refuse_if_hidden(host: Host) -> None:
+    """Nothing found means nothing where ``/proc`` hides other users' processes (hidepid)."""
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        return
+    for mount in host.mounts():
+        hides = mount.point == "/proc" and "hidepid=" in mount.super_options
+        if hides and not {"hidepid=0", "hidepid=off"} & set(mount.super_options.split(",")):
+            raise NotReadable("/proc hides other users' processes (hidepid); run as root", "denied")

@@ -1,0 +1,146 @@
+"""The process table and the listening sockets, read from ``/proc`` (proc(5)), or through psutil elsewhere.
+
+Only what a check needs is kept: never a command line, which may hold secrets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+COMM_LENGTH: Final = 15
+"""The kernel keeps this many bytes of a process's name; the rest is taken from its first argument."""
+
+_LISTEN = b"0A"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A live process; `uid` is the effective one, -1 where the system has none (`user` then says who)."""
+
+    pid: int
+    name: str
+    uid: int
+    user: str = ""
+    kernel: bool = False
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who listens for TCP. The holders of `hidden` sockets are not known; they are among the `suspects`."""
+
+    pids: frozenset[int]
+    hidden: int = 0
+    suspects: frozenset[int] = frozenset()
+
+
+def read_processes(proc: str) -> tuple[Process, ...]:
+    """Every process below ``/proc`` that has not ended, by pid."""
+    found = []
+    with os.scandir(proc) as entries:
+        pids = [int(entry.name) for entry in entries if entry.name.isdigit()]
+    for pid in sorted(pids):
+        process = _read_process(proc, pid)
+        if process is not None:
+            found.append(process)
+    return tuple(found)
+
+
+def processes_by_psutil() -> tuple[Process, ...]:
+    """The same where there is no ``/proc``: Windows and macOS."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["name", "username", "status"]):
+        seen = process.info
+        if seen["status"] != psutil.STATUS_ZOMBIE:
+            found.append(Process(process.pid, seen["name"] or "", -1, seen["username"] or ""))
+    return tuple(found)
+
+
+def read_listeners(proc: str, processes: Sequence[Process]) -> Listeners:
+    """Who of the processes listens for TCP in this network namespace."""
+    wanted = _listening_inodes(f"{proc}/net/tcp") | _listening_inodes(f"{proc}/net/tcp6")
+    holders, suspects, unseen = set(), set(), set(wanted)
+    for process in processes if wanted else ():
+        if process.kernel:
+            continue
+        try:
+            held = _socket_inodes(f"{proc}/{process.pid}/fd") & wanted
+        except PermissionError:
+            suspects.add(process.pid)
+        except OSError:
+            continue
+        else:
+            if held:
+                holders.add(process.pid)
+                unseen -= held
+    # A socket that nobody holds although all could be read belongs to the kernel or another container.
+    return Listeners(frozenset(holders), len(unseen) if suspects else 0, frozenset(suspects))
+
+
+def _read_process(proc: str, pid: int) -> Process | None:
+    try:
+        text = _head(f"{proc}/{pid}/status", 4096)
+    except OSError:
+        return None
+    fields = dict(line.split(b":\t", 1) for line in text.split(b"\n") if b":\t" in line)
+    if fields.get(b"State", b"Z")[:1] in b"ZX" or b"Uid" not in fields:
+        return None
+    name = fields.get(b"Name", b"")
+    if len(name) >= COMM_LENGTH:
+        name = _long_name(proc, pid, name)
+    uid = int(fields[b"Uid"].split()[1])
+    return Process(pid, name.decode(errors="replace"), uid, kernel=b"VmSize" not in fields)
+
+
+def _long_name(proc: str, pid: int, short: bytes) -> bytes:
+    """The name that the kernel cut off, where the first argument goes on with it."""
+    try:
+        first = _head(f"{proc}/{pid}/cmdline", 4096).split(b"\0", 1)[0]
+    except OSError:
+        return short
+    name = first.rpartition(b"/")[2].split(b" ", 1)[0]
+    return name if name.startswith(short) else short
+
+
+def _listening_inodes(path: str) -> set[bytes]:
+    """Socket inodes in state LISTEN; the kernel lists them before all others."""
+    inodes: set[bytes] = set()
+    with suppress(FileNotFoundError), Path(path).open("rb") as file:
+        next(file, None)
+        for line in file:
+            fields = line.split()
+            if len(fields) < 10 or fields[3] != _LISTEN:
+                break
+            inodes.add(fields[9])
+    return inodes
+
+
+def _socket_inodes(path: str) -> set[bytes]:
+    inodes = set()
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+        for name in names:
+            with suppress(FileNotFoundError):
+                link = os.readlink(name, dir_fd=folder)
+                if link.startswith("socket:["):
+                    inodes.add(link[8:-1].encode())
+    finally:
+        os.close(folder)
+    return inodes
+
+
+def _head(path: str, limit: int) -> bytes:
+    """The start of a small kernel file, in three system calls: this is done for every process there is."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(handle, limit)
+    finally:
+        os.close(handle)
