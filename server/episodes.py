@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from server.attribution import Charge, Team, attribute, team_of
-from server.fold import Shape, Term, derive
+from server.fold import Shape, derive
 from server.history import last_spoken
 from server.plans import terms_of
 from server.sql import Sql, select_in
@@ -71,14 +71,7 @@ def refold_target(connection: Connection, target: str, items: Iterable[str] | No
     return refold(connection, target, site, findings)
 
 
-def refold_project(connection: Connection, project: str) -> list[int]:
-    """Derive the episodes of every target bound to a project again: its assignments or handovers changed."""
-    targets = [str(row[0]) for row in _TARGETS_OF.rows(connection, (project,))]
-    return [number for target in targets for number in refold_target(connection, target)]
-
-
 _SITE = Sql("SELECT site_id FROM target WHERE id = ?")
-_TARGETS_OF = Sql("SELECT DISTINCT target_id FROM binding WHERE project_id = ? ORDER BY target_id")
 
 
 def _charge(connection: Connection, target: str, finding: Known, shape: Shape, team: Team) -> Charge:
@@ -168,8 +161,9 @@ def _replace(
             heirs[index] = overlapping[0]
             free.remove(overlapping[0])
     for stored in free:
-        merged |= {stored.id: i for i, (shape, _) in enumerate(new) if _overlap(stored, shape)}
-    for stored in free:
+        for index, (shape, _) in enumerate(new):
+            if _overlap(stored, shape):
+                merged[stored.id] = index
         _CLEAR(connection, (stored.id,))
         _DROP(connection, (stored.id,))
     moving = [(i, s) for i, s in heirs.items() if s.columns[2] != new[i][0].opened_at]
