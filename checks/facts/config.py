@@ -28,7 +28,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 @fact
 class ConfigValue(Fact, frozen=True):
-    """One key of an ini, yaml or json file; an empty format is told from the file's extension."""
+    """One key of an ini, yaml or json file; format ``auto`` is told from the file's extension."""
 
     value_type: ClassVar[type] = Setting
     path: str
@@ -76,7 +76,9 @@ class SecretMatches(Fact, frozen=True):
 
 
 def _value(host: Host, path: str, format: str, key: str) -> Any:
-    return look_up(text_of(path, host.read_bytes(path)), format or format_of(path), key, path)
+    return look_up(
+        text_of(path, host.read_bytes(path)), format_of(path) if format == "auto" else format, key, path
+    )
 
 
 def _secret(host: Host, where: str) -> str:

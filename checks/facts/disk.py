@@ -25,7 +25,10 @@ class Mounts(Fact, frozen=True):
         from checks.facts.mounttable import watched
 
         mounts = host.mounts()
-        return watched(mounts, lambda point: _is_folder(host, point)) if mounts else _by_psutil()
+        found = watched(mounts, lambda point: _is_folder(host, point)) if mounts else _by_psutil()
+        if not found:
+            raise NotReadable("there is no local, writable filesystem to watch", "absent")
+        return found
 
 
 class Usage(msgspec.Struct, frozen=True):

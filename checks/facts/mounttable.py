@@ -97,11 +97,11 @@ def watched(mounts: Sequence[Mount], is_folder: Callable[[str], bool]) -> list[s
 
 
 def _holds_data(mount: Mount) -> bool:
-    if mount.remote or mount.read_only or mount.type in READ_ONLY_TYPES | MEMORY_TYPES:
+    if mount.remote or mount.read_only or mount.type in READ_ONLY_TYPES:
         return False
     if mount.point == "/":
         return True
-    if _ENGINE_MOUNTS.match(mount.point):
+    if mount.type in MEMORY_TYPES or _ENGINE_MOUNTS.match(mount.point):
         return False
     return mount.source.startswith("/dev/") or mount.type == "zfs"
 
