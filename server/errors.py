@@ -21,3 +21,18 @@ class Forbidden(BadInput):
 
 class Refused(BadInput):
     """What was asked contradicts what the store holds; the text names the contradiction."""
+
+
+class LoginFailed(BadInput):
+    """Login and password do not go together, or the login is disabled; which of them is not said."""
+
+    def __init__(self) -> None:
+        super().__init__("login or password is wrong")
+
+
+class Throttled(BadInput):
+    """Too many wrong passwords; `seconds` is how long to wait."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(f"too many wrong passwords; try again in {seconds} s")

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from checks.errors import BadInput
-from server import audit, episodes
+from server import audit
 from server.delivery.names import existing
+from server.delivery.refold import refold_project
 from server.errors import NotFound, Refused
 from server.tables import Assignment, Engineer, Handover, Project, Receipt
 
@@ -72,7 +73,7 @@ def assign(
     backdated = " (back-dated)" if start < now else ""
     detail = f"{engineer_id} as {role}, share {share:g}, from {start.isoformat()}{backdated}"
     audit.record(session, now, by, "assign", f"project:{project_id}", detail)
-    episodes.refold_project(session.connection(), project_id)
+    refold_project(session, project_id)
     return row
 
 
@@ -99,7 +100,7 @@ def end_assignment(
         raise Refused(f"assignment {assignment_id} already ended at {row.valid_until}")
     detail = f"assignment {row.id} of {row.engineer_id} until {valid_until.isoformat()}"
     audit.record(session, now, by, "end-assignment", f"project:{row.project_id}", detail)
-    episodes.refold_project(session.connection(), row.project_id)
+    refold_project(session, row.project_id)
     return row
 
 
@@ -158,7 +159,7 @@ def record_handover(
     session.flush()
     detail = f"{role} from {from_engineer_id or 'nobody'} to {to_engineer_id} at run {run_id}"
     audit.record(session, now, by, "handover", f"project:{project_id}", detail)
-    episodes.refold_project(session.connection(), project_id)
+    refold_project(session, project_id)
     return row
 
 

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from checks.errors import BadInput
-from server import audit, episodes
+from server import audit
 from server.delivery.names import existing
+from server.delivery.refold import refold_targets
 from server.errors import NotFound, Refused
 from server.plans import Entry, decode
 from server.tables import AcceptedPlan, Binding, Plan, Project, ReportedPlan, TargetRow
@@ -128,7 +129,7 @@ def end_binding(
         raise Refused(f"binding {binding_id} already ends at {row.valid_until}")
     detail = f"binding {row.id} of {row.profile_id} until {until.isoformat()}"
     audit.record(session, now, by, "end-binding", f"target:{row.target_id}", detail)
-    episodes.refold_target(session.connection(), row.target_id)
+    refold_targets(session, [row.target_id])
     return row
 
 
@@ -222,7 +223,7 @@ def accept_plan(
         f" {len(change.removed)} removed, {len(change.changed)} changed"
     )
     audit.record(session, now, by, "accept-plan", f"target:{binding.target_id}", detail)
-    episodes.refold_target(session.connection(), binding.target_id)
+    refold_targets(session, [binding.target_id])
     return row
 
 
