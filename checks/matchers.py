@@ -110,6 +110,8 @@ def _bound(value: object) -> Bound:
     if value is None or isinstance(value, bool | int | float | Quantity):
         if isinstance(value, float) and not abs(value) < float("inf"):
             raise ValueError(f"{value} cannot be compared with")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError(f"{str(value)[:40]} is too large a number")
         return _settled(value)
     raise ValueError(f"expected text, a number or a list of those, not {type(value).__name__}")
 

@@ -1,7 +1,8 @@
 """The parameters of checks: what their types accept from a profile, and the one form that means the same.
 
 Supported: str, int, float, bool, Size, Percent, Span, Pattern, Matcher, Literal, ``list[X]``,
-``tuple[X, ...]``, ``dict[str, X]`` and ``X | None``. A value is read once; its canonical form (JSON shapes) enters the rule.
+``tuple[X, ...]``, ``dict[str, X]`` and ``X | None``. A value is
+read once; its canonical form (JSON shapes) enters the rule.
 """
 
 from __future__ import annotations

@@ -44,6 +44,15 @@ class Node(msgspec.Struct):
         """The exception to raise for a mistake at this place."""
         return BadProfile(self.where, self.line, problem)
 
+    def anywhere(self) -> Node:
+        """The same without line numbers, for a text that is no file."""
+        value = self.value
+        if isinstance(value, dict):
+            value = {key: node.anywhere() for key, node in value.items()}
+        elif isinstance(value, list):
+            value = [node.anywhere() for node in value]
+        return Node(value, self.where, None, self.raw, self.size)
+
     def plain(self) -> Any:
         """The value without its places."""
         if isinstance(self.value, dict):
@@ -86,6 +95,8 @@ def load_text(text: str, where: str) -> Node:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return _Builder(where, yaml.parse(text, Loader=loader)).document()
+    except UnicodeError:
+        raise BadProfile(where, None, "holds characters that are no text") from None
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = mark.line + 1 if mark else None

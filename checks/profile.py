@@ -1,0 +1,169 @@
+"""A profile: which checks, with which parameters, on which targets, at which stage.
+
+This module turns the merged text of a profile (`checks.profile_source`) into items whose parameters are
+typed and checked. What is run where is `checks.plan`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from checks import registry
+from checks.errors import BadInput, BadProfile
+from checks.ids import rule_digest
+from checks.model import Severity
+from checks.nearest import did_you_mean
+from checks.parameters import canonical
+from checks.profile_source import VARIABLE, ItemSource, Source, load_source
+from checks.registry import Check
+from checks.yamlfile import Node, load_text
+
+
+class Item(msgspec.Struct, frozen=True, dict=True):
+    """One entry of a profile.
+
+    `arguments` are the effective parameters as the check's function takes them, `parameters` the same as
+    JSON shapes, equal for equal meaning. `roles` says on which targets it runs; empty means on all.
+    """
+
+    id: str
+    check: str
+    parameters: dict[str, Any]
+    arguments: dict[str, Any]
+    severity: Severity
+    opens_on: str = "fail"
+    stages: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+    @cached_property
+    def declared(self) -> Check:
+        return registry.get(self.check)
+
+    @cached_property
+    def rule(self) -> str:
+        """The digest that names item, check version and effective parameters (`checks.ids`)."""
+        return rule_digest(self.id, self.check, self.declared.version, self.parameters, self.opens_on)
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """A profile as loaded; `adhoc` says that it came from a file of the user's or was changed by --set."""
+
+    id: str
+    version: str
+    title: str
+    items: tuple[Item, ...]
+    adhoc: bool = False
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that its items name."""
+        return tuple(dict.fromkeys(stage for item in self.items for stage in item.stages))
+
+
+def load_profile(name_or_path: str, *, overrides: Sequence[str] = ()) -> Profile:
+    """The profile of that name, or in that file (a path holds ``/`` or ends with .yaml or .yml).
+
+    `overrides` are texts ``item.parameter=value`` (--set). Raises `BadProfile` with file and line, or
+    `BadInput` for a name or an override that is wrong.
+    """
+    source = load_source(name_or_path)
+    for override in overrides:
+        _override(source, override)
+    return make_profile(source, adhoc=source.from_file or bool(overrides))
+
+
+def make_profile(source: Source, *, adhoc: bool) -> Profile:
+    """The profile that a merged source describes; raises `BadProfile`."""
+    items = tuple(_item(item, source.variables) for item in source.items.values())
+    if not items:
+        raise BadProfile(source.where, None, "has no items, so it would check nothing")
+    return Profile(source.id, source.version, source.title, items, adhoc)
+
+
+def _override(source: Source, override: str) -> None:
+    """Put the value of one ``item.parameter=value`` in place."""
+    name, equals, text = override.partition("=")
+    item_id, dot, parameter = name.strip().rpartition(".")
+    if not equals or not dot or not item_id or not parameter:
+        raise BadInput(f"--set {override[:100]!r}: write it as item.parameter=value")
+    item = source.items.get(item_id)
+    if item is None:
+        raise BadInput(f"--set {name[:100]}: no item {item_id!r:.100}{did_you_mean(item_id, source.items)}")
+    item.parameters[parameter] = load_text(text, f"--set {name.strip()[:100]}").anywhere()
+
+
+def _item(source: ItemSource, variables: Mapping[str, Node]) -> Item:
+    try:
+        check = registry.get(source.check.value)
+    except BadInput as problem:
+        raise source.check.wrong(str(problem)) from None
+    if check.generic and not source.named:
+        required = [name for name, parameter in check.parameters.items() if parameter.required]
+        raise source.node.wrong(
+            f"{check.id} can be about many things, so this item needs an id of its own: "
+            f"id: {check.id}-<what> (it has to be told {', '.join(required)})"
+        )
+    arguments = {}
+    for name, node in source.parameters.items():
+        parameter = check.parameters.get(name)
+        if parameter is None:
+            raise node.wrong(
+                f"{check.id} has no parameter {name!r:.100}{did_you_mean(name, check.parameters)}"
+            )
+        try:
+            arguments[name] = parameter.read(substitute(node, variables))
+        except BadProfile as problem:
+            raise BadProfile(problem.where, problem.line, f"{name}: {problem.problem}") from None
+    for name, parameter in check.parameters.items():
+        if name not in arguments and parameter.required:
+            raise source.node.wrong(f"item {source.id} lacks the parameter {name} ({parameter.type})")
+        arguments.setdefault(name, parameter.default)
+    return Item(
+        source.id,
+        check.id,
+        canonical(arguments),
+        arguments,
+        source.severity or check.severity,
+        source.opens_on,
+        source.stages,
+        source.roles,
+    )
+
+
+def substitute(node: Node, variables: Mapping[str, Node]) -> Node:
+    """The node with ``${name}`` replaced; where it is the whole value the variable's type is kept.
+
+    ``$${`` stands for a literal ``${``. Raises `BadProfile` for a variable that is not defined.
+    """
+    if isinstance(node.value, dict):
+        return msgspec.structs.replace(
+            node, value={key: substitute(part, variables) for key, part in node.value.items()}
+        )
+    if isinstance(node.value, list):
+        return msgspec.structs.replace(node, value=[substitute(part, variables) for part in node.value])
+    if not isinstance(node.value, str) or "${" not in node.value:
+        return node
+
+    def variable(name: str) -> Node:
+        found = variables.get(name)
+        if found is None:
+            raise node.wrong(f"no variable {name!r:.100} is defined{did_you_mean(name, variables)}")
+        return found
+
+    whole = VARIABLE.fullmatch(node.value)
+    if whole and whole[1]:
+        found = variable(whole[1])
+        return msgspec.structs.replace(node, value=found.value, raw=found.raw)
+
+    def text(name: str) -> str:
+        found = variable(name)
+        if isinstance(found.value, list | dict) or found.raw is None:
+            raise node.wrong(f"variable {name!r:.100} is no single value and cannot stand inside a text")
+        return found.raw
+
+    said = VARIABLE.sub(lambda found: text(found[1]) if found[1] else "${", node.value)
+    return msgspec.structs.replace(node, value=said, raw=said)

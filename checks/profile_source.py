@@ -1,0 +1,234 @@
+"""The text of a profile, with what it extends merged in; values stay unread, with file and line.
+
+A later profile wins over what it extends: an item with the same id is changed key by key, `remove` takes
+items out, variables are replaced. The shape is checked here, parameters are not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from checks.errors import BadInput
+from checks.model import Severity
+from checks.nearest import did_you_mean
+from checks.yamlfile import Node, load_file
+
+BUILT_IN_FOLDER: Final = Path(__file__).with_name("profiles")
+
+VARIABLE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}")
+"""``${name}``, or the escaped ``$${``, which has no group 1."""
+
+_PROFILE_KEYS: Final = ("profile", "version", "title", "extends", "variables", "items", "remove")
+_ITEM_KEYS: Final = ("id", "check", "severity", "stage", "opens_on", "on", "with")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MAX_CHAIN = 20
+
+
+class ItemSource(msgspec.Struct):
+    """An item before its parameters are read; `named` says that it was given an id of its own."""
+
+    id: str
+    check: Node
+    node: Node
+    named: bool
+    severity: Severity | None = None
+    opens_on: str = "fail"
+    stages: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    parameters: dict[str, Node] = {}
+
+
+class Source(msgspec.Struct):
+    """A profile and all it extends as one; `from_file` says that a path was asked for, not a name."""
+
+    where: str
+    id: str
+    version: str
+    title: str
+    from_file: bool
+    variables: dict[str, Node] = {}
+    items: dict[str, ItemSource] = {}
+
+
+def profile_names() -> list[str]:
+    """The names of the built-in profiles."""
+    return sorted(path.stem for path in BUILT_IN_FOLDER.glob("*.yaml"))
+
+
+def load_source(name_or_path: str) -> Source:
+    """The merged source of a profile; raises `BadProfile`, or `BadInput` for an unknown name."""
+    path, from_file = _locate(name_or_path, Path())
+    if path is None:
+        raise BadInput(
+            f"no profile {name_or_path!r:.100}{did_you_mean(name_or_path, profile_names())} "
+            "(a file is named with its path, such as ./mine.yaml)"
+        )
+    source = _load(path, ())
+    source.from_file = from_file
+    return source
+
+
+def _locate(name: str, beside: Path) -> tuple[Path | None, bool]:
+    """The file of a profile and whether it was named by path; None for an unknown name."""
+    if "\0" in name:
+        return None, False
+    if "/" in name or os.sep in name or name.endswith((".yaml", ".yml")):
+        return beside / name, True
+    path = BUILT_IN_FOLDER / f"{name}.yaml"
+    return (path if _NAME.fullmatch(name) and path.is_file() else None), False
+
+
+def _load(path: Path, above: tuple[Path, ...]) -> Source:
+    root = load_file(path)
+    keys = _mapping(root, _PROFILE_KEYS, "a profile")
+    for required in ("profile", "items" if "extends" not in keys else "profile"):
+        if required not in keys:
+            raise root.wrong(f"lacks the key {required}: a profile has profile, version, title and items")
+    source = Source(str(path), _name(keys["profile"], _NAME), "1", "", False)
+    for base in _texts(keys.get("extends")):
+        _merge(source, _base(base, path, above))
+    source.version = _line(keys["version"], 100) if "version" in keys else source.version
+    source.title = _line(keys["title"], 300) if "title" in keys else source.title
+    source.variables |= _variables(keys.get("variables"))
+    for removed in _texts(keys.get("remove")):
+        if removed.value not in source.items:
+            near = did_you_mean(str(removed.value), source.items)
+            raise removed.wrong(f"removes the item {removed.value!r:.100}, which it does not extend{near}")
+        del source.items[removed.value]
+    seen: dict[str, Node] = {}
+    for node in _list(keys.get("items"), "items"):
+        _add_item(source, node, seen)
+    return source
+
+
+def _base(name: Node, path: Path, above: tuple[Path, ...]) -> Source:
+    base, _ = _locate(name.value, path.parent)
+    if base is None:
+        raise name.wrong(f"extends {name.value!r:.100}, unknown{did_you_mean(name.value, profile_names())}")
+    try:
+        chain, found, here = (*above, path.resolve()), base.is_file(), base.resolve()
+    except (OSError, RuntimeError) as problem:  # too long a name, a loop of links
+        raise name.wrong(f"extends {name.value!r:.100}, which cannot be read: {problem}") from problem
+    if not found:
+        raise name.wrong(f"extends {name.value!r:.100}, but there is no file {base}")
+    if here in chain or len(chain) > _MAX_CHAIN:
+        raise name.wrong(f"extends {name.value!r:.100}, which leads back to this file")
+    return _load(base, chain)
+
+
+def _merge(source: Source, base: Source) -> None:
+    source.variables |= base.variables
+    for id, item in base.items.items():
+        mine = source.items.get(id)
+        if mine is not None and mine.check.value != item.check.value:
+            raise item.node.wrong(
+                f"item {id} is a {item.check.value} here but a {mine.check.value} in {mine.node.where}"
+            )
+        source.items[id] = item
+
+
+def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
+    """Add an item, or change the inherited one of the same id."""
+    keys = _mapping(node, _ITEM_KEYS, "an item")
+    if "check" not in keys and "id" not in keys:
+        raise node.wrong("an item names its check: {check: disk.free}")
+    id = _name(keys["id"], _NAME) if "id" in keys else _name(keys["check"], _NAME)
+    if id in seen:
+        raise node.wrong(f"item {id} is given twice; the first is in line {seen[id].line}")
+    seen[id] = node
+    inherited = source.items.get(id)
+    if inherited is None:
+        if "check" not in keys:
+            raise node.wrong(f"item {id} names no check{did_you_mean(id, source.items)}")
+        check = msgspec.structs.replace(keys["check"], value=_name(keys["check"], _NAME))
+        item = ItemSource(id, check, node, "id" in keys)
+    else:
+        if "check" in keys and keys["check"].raw != inherited.check.value:
+            raise keys["check"].wrong(
+                f"item {id} is a {inherited.check.value} in {inherited.node.where}; "
+                "remove it there first, or take another id"
+            )
+        item = msgspec.structs.replace(inherited, node=node, parameters=dict(inherited.parameters))
+    if "severity" in keys:
+        item.severity = Severity(_choice(keys["severity"], [str(each) for each in Severity]))
+    if "opens_on" in keys:
+        item.opens_on = _choice(keys["opens_on"], ["fail", "warn"])
+    if "stage" in keys:
+        item.stages = tuple(_name(word, _WORD) for word in _texts(keys["stage"]))
+    if "on" in keys:
+        item.roles = tuple(_name(word, _WORD) for word in _texts(keys["on"]))
+    if "with" in keys and keys["with"].value is not None:
+        if not isinstance(keys["with"].value, dict):
+            raise keys["with"].wrong("`with` holds parameters: {with: {warn_below: 20 %}}")
+        item.parameters |= keys["with"].value
+    source.items[id] = item
+
+
+def _variables(node: Node | None) -> dict[str, Node]:
+    if node is None or node.value is None:
+        return {}
+    if not isinstance(node.value, dict):
+        raise node.wrong("variables are a mapping: {variables: {port: 8080}}")
+    for name, value in node.value.items():
+        if not VARIABLE.fullmatch("${%s}" % name):  # noqa: UP031  # braces in braces are unreadable
+            raise value.wrong(f"{name!r:.100} is no name for a variable; use letters, digits and _")
+        if "${" in str(value.plain()):
+            raise value.wrong("a variable cannot be made of other variables")
+    return node.value
+
+
+def _mapping(node: Node, known: tuple[str, ...], what: str) -> dict[str, Node]:
+    if not isinstance(node.value, dict):
+        raise node.wrong(f"{what} is a mapping with the keys {', '.join(known)}")
+    for key, value in node.value.items():
+        if key not in known:
+            raise value.wrong(f"{what} has no key {key!r:.100}{did_you_mean(key, known)}")
+    return node.value
+
+
+def _list(node: Node | None, what: str) -> list[Node]:
+    if node is None or node.value is None:
+        return []
+    if not isinstance(node.value, list):
+        raise node.wrong(f"{what} is a list; begin each entry with a dash")
+    return node.value
+
+
+def _texts(node: Node | None) -> list[Node]:
+    """A list of words, or one word."""
+    if node is None or node.value is None:
+        return []
+    words = node.value if isinstance(node.value, list) else [node]
+    for word in words:
+        if not isinstance(word.value, str):
+            raise word.wrong("expected a word or a list of words")
+    return words
+
+
+def _name(node: Node, form: re.Pattern[str]) -> str:
+    name = node.raw
+    if isinstance(node.value, dict | list) or not name or not form.fullmatch(name):
+        raise node.wrong(f"{_shown(node)} is no name; use letters, digits, dots, _ and -")
+    return name
+
+
+def _line(node: Node, limit: int) -> str:
+    if isinstance(node.value, dict | list) or not node.raw or len(node.raw) > limit:
+        raise node.wrong(f"expected a text of at most {limit} characters")
+    return " ".join(node.raw.split())
+
+
+def _choice(node: Node, choices: list[str]) -> str:
+    if isinstance(node.value, str) and node.value in choices:
+        return node.value
+    raise node.wrong(f"{_shown(node)} is not right here{did_you_mean(str(node.raw), choices)}")
+
+
+def _shown(node: Node) -> Any:
+    return "a list" if isinstance(node.value, list) else f"{node.raw or 'nothing'!r:.60}"
