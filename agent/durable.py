@@ -1,0 +1,75 @@
+"""Files that survive a power cut: written whole, synced, renamed, and the folder synced after.
+
+A rename without the syncs survives ``kill -9`` but not the loss of power, and a file without the rename
+can be found half written.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+UNFINISHED = ".new"
+
+
+def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write `data` to `path`, whole or not at all; when this returns, it is on the disk.
+
+    Raises `OSError`; what was at `path` before is then untouched, unless only the last sync failed.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    with suppress(FileNotFoundError):
+        temporary.unlink()  # left by a process that was killed and had this id
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()  # a full disk gets its space back
+        raise
+    sync_folder(path.parent)
+
+
+def move_durably(path: Path, folder: Path) -> Path:
+    """Move a file into another folder of the same filesystem; when this returns, the move is on the disk."""
+    moved = folder / path.name
+    path.replace(moved)
+    sync_folder(folder)
+    sync_folder(path.parent)
+    return moved
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder (mode 0700) and its parents, so that they too survive; one that exists is left alone."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable. Windows has no such call and journals names by itself."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left unfinished. Only for a caller that keeps other writers out."""
+    for left in folder.glob(f".*{UNFINISHED}"):
+        with suppress(OSError):
+            left.unlink()

@@ -1,0 +1,58 @@
+"""One process at a time: advisory file locks that the kernel releases when their holder dies."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from checks.errors import FirstlightError
+
+POLL_S = 0.02
+
+
+class Busy(FirstlightError):
+    """Another process holds the lock, and did so for as long as the caller was ready to wait."""
+
+
+@contextmanager
+def exclusive(path: Path, *, wait_s: float | None = None) -> Iterator[None]:
+    """Hold the lock file `path`, waiting up to `wait_s` seconds for it (None: as long as it takes).
+
+    Raises `Busy`. The file itself stays: removing it would let two processes lock two files of one name.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        patience = None if wait_s is None else time.monotonic() + wait_s
+        while not _taken(descriptor, block=patience is None):
+            if patience is not None and time.monotonic() >= patience:
+                raise Busy(f"another firstlight process holds {path.name}")
+            time.sleep(POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int, *, block: bool) -> bool:
+    if os.name != "posix":
+        return _taken_on_windows(descriptor)
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _taken_on_windows(descriptor: int) -> bool:
+    import importlib
+
+    msvcrt = importlib.import_module("msvcrt")  # by name: type checkers on Linux do not know its functions
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    except OSError:
+        return False
+    return True

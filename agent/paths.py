@@ -1,0 +1,80 @@
+"""Where the agent keeps what must outlive a run; every other module asks here for a file's place."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.durable import make_folder
+from checks.errors import BadInput
+
+SYSTEM_STATE = Path("/var/lib/firstlight")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state folder of one agent. Mode 0700: the private key and undelivered runs lie in it."""
+
+    root: Path
+
+    @property
+    def identity(self) -> Path:
+        return self.root / "identity.json"
+
+    @property
+    def install(self) -> Path:
+        return self.root / "install-id"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.toml"
+
+    @property
+    def salts(self) -> Path:
+        return self.root / "salts.json"
+
+    @property
+    def sequence(self) -> Path:
+        return self.root / "sequence.json"
+
+    @property
+    def sequence_lock(self) -> Path:
+        """Held while a run is numbered and spooled: milliseconds."""
+        return self.root / "sequence.lock"
+
+    @property
+    def delivery_lock(self) -> Path:
+        """Held while runs are sent and while the identity changes: as long as the network takes."""
+        return self.root / "delivery.lock"
+
+    @property
+    def spool(self) -> Path:
+        return self.root / "spool"
+
+    def prepare(self) -> None:
+        """Make the folder, private. Raises `BadInput` where it belongs to someone else, `OSError` else."""
+        make_folder(self.root)
+        found = self.root.stat()
+        if os.name != "posix":
+            return
+        if found.st_uid != os.geteuid():
+            raise BadInput(
+                f"{self.root} belongs to user id {found.st_uid}, not to you ({os.geteuid()}); "
+                "run as that user, or set FIRSTLIGHT_STATE to a folder of your own"
+            )
+        if found.st_mode & 0o077:
+            self.root.chmod(0o700)
+
+
+def state() -> State:
+    """The agent's state: $FIRSTLIGHT_STATE, else /var/lib/firstlight for root, else below the home folder."""
+    given = os.environ.get("FIRSTLIGHT_STATE")
+    if given:
+        return State(Path(given).absolute())
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return State(SYSTEM_STATE)
+    if os.name == "nt":
+        return State(Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / "firstlight")
+    base = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return State(Path(base) / "firstlight")
