@@ -2,3 +2,5 @@
 
 Nothing here talks to a collector, renders a report or knows a database.
 """
+
+__version__ = "0.1.0"

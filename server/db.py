@@ -35,7 +35,9 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A short read-only transaction with one consistent view."""
         with Session(self.engine) as session:
-            if not self.is_sqlite:
+            if self.is_sqlite:
+                session.connection().exec_driver_sql("BEGIN")
+            else:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
             session.rollback()

@@ -25,6 +25,15 @@ _CHILDREN = Sql("SELECT id, hash FROM receipt WHERE agent_id = ? AND previous = 
 _RECEIPT = Sql("SELECT agent_id, hash, site_id, effective_at, flags FROM receipt WHERE id = ?")
 _HOLD = Sql("UPDATE receipt SET held = 'fork', flags = ? WHERE id = ?")
 _TARGETS = Sql("SELECT target_id FROM target_run WHERE run_id = ? ORDER BY target_id")
+_TIP = Sql(
+    "SELECT sequence, hash FROM receipt WHERE agent_id = ? AND held <> 'fork' ORDER BY sequence DESC LIMIT 1"
+)
+
+
+def tip(connection: Connection, agent: str) -> tuple[int, str]:
+    """The newest body of an agent's chain that is not held as a fork: its number and hash."""
+    row = _TIP.row(connection, (agent,))
+    return (row[0], row[1]) if row is not None else (0, "0" * 64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,6 @@ def release(session: Session, run_id: str, by: str, now: datetime) -> None:
         tuple(filter(None, receipt.flags.split(","))),
     )
     of_site = sa.select(TargetRow.name, TargetRow.id).where(TargetRow.site_id == report.site)
-    targets = dict(session.execute(of_site).tuples().all())
+    targets = {row.name: row.id for row in session.execute(of_site)}
     fold(connection, run, {t.name: targets[t.name] for t in report.targets}, run.flags)
     audit.record(session, now, by, "release", f"run:{run_id}", why)

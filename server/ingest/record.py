@@ -13,7 +13,7 @@ from checks.ids import new_run_id
 from server.episodes import refold
 from server.history import insert_run
 from server.ingest.arrival import Answer, refuse
-from server.ingest.chain import Fork, find_fork, hold_branch
+from server.ingest.chain import Fork, find_fork, hold_branch, tip
 from server.ingest.eligible import count, may_bind
 from server.ingest.examine import Examined
 from server.sql import Sql
@@ -93,7 +93,8 @@ def record(connection: Connection, run: Examined, epoch: str) -> Folded:
     _DOCUMENT(connection, (report.run, _compressor.compress(run.arrival.body), len(run.arrival.body)))
     if fork.hold_others:
         hold_branch(connection, fork.hold_others)
-    if held != "fork" and report.sequence > sender.tip_sequence:
+        sender.tip_sequence, sender.tip_hash = tip(connection, report.agent)
+    elif held != "fork" and report.sequence > sender.tip_sequence:
         sender.tip_sequence, sender.tip_hash = report.sequence, seal.hash
     _HEARTBEAT(connection, (received, run.offset_ms, sender.tip_sequence, sender.tip_hash, sender.agent))
     targets = {t.name: _target(connection, report.site, t.name, t.id, received) for t in report.targets}
