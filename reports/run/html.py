@@ -1,0 +1,104 @@
+"""The report as one HTML file that needs nothing else: no script, no other file, no other host.
+
+It mails, prints and opens on a machine without a network; a content policy inside it refuses the rest.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from checks.model import Result, Status
+from reports.run.view import (
+    RunView,
+    caveats,
+    counts,
+    of_status,
+    quiet_part,
+    readable,
+    to_do,
+    verdict,
+    when,
+)
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+HEADINGS = {
+    Status.FAIL: "To fix",
+    Status.WARN: "To look at",
+    Status.ERROR: "Could not be told",
+    Status.MANUAL: "To check by hand",
+}
+
+
+def render(view: RunView) -> str:
+    """The whole page. Everything from the run is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["readable"] = readable
+    environment.filters["prose"] = prose
+    environment.filters["when"] = when
+    environment.filters["shown"] = shown
+    groups = [
+        (status, HEADINGS[status], list(results))
+        for status, results in groupby(to_do(view), key=lambda result: result.status)
+    ]
+    return environment.get_template("run.html").render(
+        view=view,
+        headline=verdict(view).partition(" · ")[0].removesuffix(".") + ".",
+        caveats=caveats(view),
+        tally={status.value: count for status, count in counts(view.results).items()},
+        groups=groups,
+        quiet=quiet_part(view),
+        passed=of_status(view, Status.PASS),
+        skipped=of_status(view, Status.SKIP),
+        many_targets=len({result.target for result in view.results}) > 1,
+        tone=_tone(view.results),
+        seconds=(view.ended - view.started).total_seconds(),
+    )
+
+
+def prose(text: str) -> Markup:
+    """Escaped text in which a `command` between backticks is set as code."""
+    from markupsafe import Markup, escape
+
+    pieces = readable(text).split("`")
+    if len(pieces) % 2 == 0:  # a lone backtick is only a backtick
+        return escape(readable(text))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(
+        code.format(part) if index % 2 else escape(part) for index, part in enumerate(pieces)
+    )
+
+
+def shown(value: object) -> str:
+    """A value of the evidence for people: short floats, yes and no, a dash for nothing."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")
+    return readable(str(value))
+
+
+def _tone(results: tuple[Result, ...]) -> str:
+    """The colour of the page's first line."""
+    tally = counts(results)
+    for status in (Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL):
+        if tally[status]:
+            return status.value
+    return "pass" if tally[Status.PASS] else "skip"
