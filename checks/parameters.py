@@ -16,7 +16,7 @@ import msgspec
 from checks.errors import BadProfile
 from checks.matchers import Matcher, compile_pattern, read_matcher
 from checks.nearest import did_you_mean
-from checks.units import read_percent, read_size, read_span
+from checks.units import percent_text, read_percent, read_size, read_span, size_text, span_text
 from checks.yamlfile import Node, wrap
 
 
@@ -36,6 +36,10 @@ class Parameter(msgspec.Struct, frozen=True, eq=False):
     def type(self) -> str:
         """The type in a user's words."""
         return type_text(self.hint)
+
+    def show(self, value: Any) -> str:
+        """A value of this parameter for people: ``8 GiB``, ``15 %``, ``at least 4``; empty for none."""
+        return _show(self.hint, value)
 
 
 def read_parameters(
@@ -103,6 +107,22 @@ def type_text(hint: Any) -> str:
     if hint in _PLAIN:
         return _NAMES[hint]
     raise TypeError(f"{hint!r} cannot be the type of a parameter")
+
+
+def _show(hint: Any, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(_show(None, part) for part in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_show(None, part)}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    for part in (hint, *get_args(hint)):
+        marks = getattr(part, "__metadata__", ())
+        if marks and marks[0] in _SHOW:
+            return _SHOW[marks[0]](value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _parts(hint: Any, node: Node, kind: type) -> Any:
@@ -201,6 +221,11 @@ _MARKED: Final[dict[Any, Callable[[object], Any]]] = {
     "percent": read_percent,
     "span": read_span,
     "pattern": _checked_pattern,
+}
+_SHOW: Final[dict[Any, Callable[[float], str]]] = {
+    "size": size_text,
+    "percent": percent_text,
+    "span": span_text,
 }
 _NAMES: Final[dict[Any, str]] = {
     str: "text",

@@ -1,0 +1,162 @@
+"""A plan: which items are evaluated at which targets, what they read, and the digest that names all that.
+
+The plan is always that of the whole profile; `--only`, `--stage` and `--target` narrow what a run sets out
+to do, never the plan or its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from checks.errors import BadInput
+from checks.fact import Fact
+from checks.model import Narrowing, PlanItem, Target
+from checks.nearest import did_you_mean
+from checks.profile import Item, Profile
+from checks.unit import Unit
+
+STAGES: Final = ("preflight", "deploy", "go-live", "hypercare", "periodic")
+"""The stages every profile may be asked for; a profile can name more."""
+
+NO_ROLES: Final[Mapping[str, Sequence[str]]] = {}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One unit of a plan for people: what its item reads, each as a command, file, query or destination.
+
+    What depends on an enumeration is shown with ``<each name>`` in place of what is not known yet.
+    """
+
+    target: str
+    item: str
+    check: str
+    severity: str
+    reads: tuple[str, ...]
+
+    def __str__(self) -> str:
+        named = self.item if self.item == self.check else f"{self.item} ({self.check})"
+        return f"{self.target}  {self.severity}  {named}: {'; '.join(self.reads) or 'nothing'}"
+
+
+class Plan(msgspec.Struct, frozen=True, dict=True):
+    """What a run will do. `whole` are the units of the entire profile, `units` those in scope."""
+
+    profile: Profile
+    targets: tuple[Target, ...]
+    narrowing: Narrowing
+    whole: tuple[Unit, ...]
+    units: tuple[Unit, ...]
+
+    def items(self) -> tuple[PlanItem, ...]:
+        """The whole plan as it travels, before narrowing."""
+        return tuple(unit.plan_item() for unit in self.whole)
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hex digits over the profile, every unit with rule, severity and stages, and all it reads."""
+        shape = [
+            [self.profile.id, self.profile.version],
+            [
+                [
+                    unit.plan_item(),
+                    unit.item.stages,
+                    unit.sources,
+                    [fact.id() for fact in (*unit.first_facts, *unit.templates)],
+                ]
+                for unit in self.whole
+            ],
+        ]
+        return hashlib.sha256(msgspec.json.encode(shape, order="deterministic")).hexdigest()
+
+    def facts(self, target: str) -> list[Fact]:
+        """The facts to read from a target first, each once. `checks.evaluate.next_facts` gives the rest."""
+        units = (unit for unit in self.units if target in unit.sources)
+        return list(dict.fromkeys(fact for unit in units for fact in unit.first_facts))
+
+    def lines(self) -> tuple[Line, ...]:
+        """What is in scope, one line a unit, for printing."""
+        return tuple(
+            Line(
+                unit.target,
+                unit.item.id,
+                unit.item.check,
+                str(unit.item.severity),
+                tuple(dict.fromkeys(fact.describe() for fact in (*unit.first_facts, *unit.templates))),
+            )
+            for unit in self.units
+        )
+
+
+def make_plan(
+    profile: Profile,
+    targets: Sequence[Target],
+    *,
+    only: Sequence[str] = (),
+    stage: str = "",
+    target: Sequence[str] = (),
+    roles: Mapping[str, Sequence[str]] = NO_ROLES,
+) -> Plan:
+    """Lay a profile over targets; `roles` gives the roles of each target by name.
+
+    `only` takes item ids, check ids and patterns of them (``disk.*``). Raises `BadInput` where a name fits
+    nothing, or nothing is left to check.
+    """
+    whole = tuple(unit for item in profile.items for unit in _units(item, targets, roles))
+    if not whole:
+        wanted = ", ".join(sorted({role for item in profile.items for role in item.roles}))
+        raise BadInput(f"profile {profile.id} has nothing for these targets; its items are for {wanted}")
+    _refuse_unknown(profile, whole, only, stage, target)
+    units = tuple(
+        unit
+        for unit in whole
+        if (not only or any(_fits(pattern, unit.item) for pattern in only))
+        and (not stage or not unit.item.stages or stage in unit.item.stages)
+        and (not target or unit.target in target)
+    )
+    if not units:
+        said = [f"--only {pattern}" for pattern in only] + ([f"--stage {stage}"] if stage else [])
+        said += [f"--target {name}" for name in target]
+        raise BadInput(f"nothing of profile {profile.id} is left to check with {' '.join(said)}")
+    return Plan(profile, tuple(targets), Narrowing(tuple(only), stage, tuple(target)), whole, units)
+
+
+def _units(item: Item, targets: Sequence[Target], roles: Mapping[str, Sequence[str]]) -> Iterable[Unit]:
+    """The item at every target it is for; a check across targets once per role, or once for the site."""
+    names = [each.name for each in targets if not item.roles or {*item.roles} & {*roles.get(each.name, ())}]
+    across = item.declared.across
+    if across is None:
+        yield from (Unit(item, name, (name,)) for name in names)
+    elif across == "site":
+        if names:
+            yield Unit(item, "site/*", tuple(names))
+    else:
+        for role in item.roles or sorted({role for name in names for role in roles.get(name, ())}):
+            members = tuple(name for name in names if role in roles.get(name, ()))
+            if members:
+                yield Unit(item, f"site/{role}", members)
+
+
+def _fits(pattern: str, item: Item) -> bool:
+    return fnmatchcase(item.id, pattern) or fnmatchcase(item.check, pattern)
+
+
+def _refuse_unknown(
+    profile: Profile, whole: Sequence[Unit], only: Sequence[str], stage: str, target: Sequence[str]
+) -> None:
+    for pattern in only:
+        if not any(_fits(pattern, item) for item in profile.items):
+            names = {item.id for item in profile.items} | {item.check for item in profile.items}
+            raise BadInput(f"--only {pattern[:100]}: no such item or check{did_you_mean(pattern, names)}")
+    stages = (*STAGES, *profile.stages)
+    if stage and stage not in stages:
+        raise BadInput(f"--stage {stage[:100]}: no such stage{did_you_mean(stage, stages)}")
+    targets = {unit.target for unit in whole}
+    for name in target:
+        if name not in targets:
+            raise BadInput(f"--target {name[:100]}: no such target{did_you_mean(name, targets)}")
