@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
+from checks.errors import BadInput
 from checks.fact import Fact, NotReadable, fact
 from checks.facts.files import text_of
 from checks.facts.formats import MISSING, Plain, format_of, look_up
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 VALUE_LIMIT: Final = 2000
 SECRET_LIMIT: Final = 64 * 1024
+
+_NAMED = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|\{secret\}")
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -55,13 +59,22 @@ class ConfigValue(Fact, frozen=True):
 
 @fact
 class SecretMatches(Fact, frozen=True):
-    """Whether a key holds the very secret that ``env:NAME`` or ``file:PATH`` holds; neither is ever kept."""
+    """Whether a key holds the very secret that ``env:NAME`` or ``file:PATH`` holds; neither is ever kept.
+
+    Raises `BadInput` when it is made with anything else, which might be the secret itself.
+    """
 
     value_type: ClassVar[type] = bool
     path: str
     format: str
     key: str
     secret: str
+
+    def __post_init__(self) -> None:
+        if not _NAMED.fullmatch(self.secret):
+            raise BadInput(
+                f"secret of {self.key} in {self.path}: write env:NAME or file:/path, never the secret"
+            )
 
     def describe(self) -> str:
         return f"compare {self.key} in {self.path} with the secret of {self.secret}"
@@ -84,16 +97,14 @@ def _value(host: Host, path: str, format: str, key: str) -> Any:
 def _secret(host: Host, where: str) -> str:
     """The secret, without the line end that editors leave; a missing one is ``failed``: the key is there."""
     kind, _, name = where.partition(":")
-    if kind == "env" and name:
+    if kind == "env":
         import os
 
         secret = os.environ.get(name)
         if not secret:
             raise NotReadable(f"the environment variable {name} is not set", "failed")
         return secret
-    if kind == "file" and name:
-        try:
-            return host.read_text(name, SECRET_LIMIT).rstrip("\r\n")
-        except NotReadable as problem:
-            raise NotReadable(f"the secret cannot be read: {problem}", "failed") from problem
-    raise NotReadable("a secret is named as env:NAME or file:PATH", "unsupported")
+    try:
+        return host.read_text(name, SECRET_LIMIT).rstrip("\r\n")
+    except NotReadable as problem:
+        raise NotReadable(f"the secret cannot be read: {problem}", "failed") from problem

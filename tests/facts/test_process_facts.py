@@ -1,0 +1,111 @@
+"""Processes, their limits and who listens, on this machine's own processes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from checks.facts.host import Host
+from checks.facts.process import Processes, ProcessLimits, parse_open_files
+from checks.facts.processtable import processes_by_psutil, read_listeners, read_processes
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A running program with a name that the kernel cuts off."""
+    program = tmp_path / "a-very-long-program-name"
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
+    process = subprocess.Popen([program, "60"])
+    try:
+        # The kernel lets the parent go on a moment before it renames the child.
+        while not Path(f"/proc/{process.pid}/comm").read_text().startswith("a-very"):
+            time.sleep(0.001)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_process_is_found_by_its_name_with_its_user(sleeper: subprocess.Popen[bytes]) -> None:
+    group = Processes("a-very-long-program-name").read(Host())
+    assert (group.count, group.pids) == (1, (sleeper.pid,))
+    assert group.users == (psutil.Process(sleeper.pid).username(),)
+
+
+def test_a_name_nobody_has_is_none() -> None:
+    assert Processes("no-such-program").read(Host()).count == 0
+
+
+def test_a_dead_process_that_waits_to_be_reaped_does_not_count(sleeper: subprocess.Popen[bytes]) -> None:
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert Processes("a-very-long-program-name").read(Host()).count == 0
+
+
+def test_the_table_read_from_proc_agrees_with_psutil(sleeper: subprocess.Popen[bytes]) -> None:
+    ours = {process.pid: process.name for process in read_processes("/proc")}
+    theirs = {process.pid: process.name for process in processes_by_psutil()}
+    for pid in (1, os.getpid(), sleeper.pid):
+        assert ours[pid] == theirs[pid]
+
+
+def test_the_tables_are_read_once_in_a_run(sleeper: subprocess.Popen[bytes]) -> None:
+    host = Host()
+    assert host.processes() is host.processes()
+    assert host.listeners() is host.listeners()
+    assert host.mounts() is host.mounts()
+
+
+def test_the_limits_are_those_of_the_running_process(sleeper: subprocess.Popen[bytes]) -> None:
+    _, hard = resource.prlimit(sleeper.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(sleeper.pid, resource.RLIMIT_NOFILE, (123, hard))
+    (limit,) = ProcessLimits("a-very-long-program-name").read(Host()).processes
+    assert (limit.name, limit.soft, limit.hard, limit.count) == ("a-very-long-program-name", 123, hard, 1)
+
+
+def test_without_a_name_those_who_listen_are_meant() -> None:
+    with socket.create_server(("127.0.0.1", 0)):
+        host = Host()
+        assert os.getpid() in host.listeners().pids
+        names = {limit.name for limit in ProcessLimits().read(host).processes}
+    (own,) = [process.name for process in host.processes() if process.pid == os.getpid()]
+    assert own in names
+
+
+def test_sockets_of_processes_that_cannot_be_looked_into_are_counted_as_hidden(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become somebody else")
+    script = (
+        "import os, sys\n"
+        "from checks.facts.processtable import read_listeners, read_processes\n"
+        "os.setresuid(65534, 65534, 65534)\n"
+        "found = read_listeners('/proc', read_processes('/proc'))\n"
+        "sys.exit(0 if found.hidden >= 1 and int(sys.argv[1]) in found.suspects else 1)\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)):
+        argv = [sys.executable, "-c", script, str(os.getpid())]
+        assert subprocess.run(argv, cwd=Path(__file__).parents[2]).returncode == 0
+
+
+def test_a_system_without_sockets_has_no_listeners(tmp_path: Path) -> None:
+    assert read_listeners(str(tmp_path), read_processes("/proc")).pids == frozenset()
+
+
+def test_no_limit_at_all_is_a_number_too() -> None:
+    assert parse_open_files(
+        "Max open files            unlimited            unlimited            files\n"
+    ) == (
+        2**63 - 1,
+        2**63 - 1,
+    )
+    assert parse_open_files("Max cpu time  unlimited  unlimited  seconds\n") is None
