@@ -78,7 +78,7 @@ def load_profile(name_or_path: str, *, overrides: Sequence[str] = ()) -> Profile
 
 def make_profile(source: Source, *, adhoc: bool) -> Profile:
     """The profile that a merged source describes; raises `BadProfile`."""
-    items = tuple(_item(item, source.variables) for item in source.items.values())
+    items = tuple(read_item(item, source.variables) for item in source.items.values())
     if not items:
         raise BadProfile(source.where, None, "has no items, so it would check nothing")
     return Profile(source.id, source.version, source.title, items, adhoc)
@@ -96,7 +96,8 @@ def _override(source: Source, override: str) -> None:
     item.parameters[parameter] = load_text(text, f"--set {name.strip()[:100]}").anywhere()
 
 
-def _item(source: ItemSource, variables: Mapping[str, Node]) -> Item:
+def read_item(source: ItemSource, variables: Mapping[str, Node]) -> Item:
+    """The item with its parameters read; raises `BadProfile` with the place of the mistake."""
     try:
         check = registry.get(source.check.value)
     except BadInput as problem:

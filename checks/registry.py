@@ -205,6 +205,11 @@ def ids() -> list[str]:
     return list(BUILT_IN)
 
 
+def known() -> Mapping[str, Check]:
+    """The checks declared so far, by id: of the built-in ones those whose module was imported."""
+    return dict(_known)
+
+
 def _refuse_bad_declaration(
     id: str,
     names: tuple[str, ...],
