@@ -1,0 +1,1 @@
+"""Key figures: each yields units; rates, intervals and drill-down are generic over units."""
