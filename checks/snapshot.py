@@ -27,13 +27,17 @@ class Readings(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All readings of a run and the results it gave, so that redacted facts can show what was recorded."""
+    """All readings of a run and the results it gave, so that redacted facts can show what was recorded.
+
+    `site` is the one whose salt the recorded keys were made with, empty where there was none yet.
+    """
 
     captured_at: datetime
     targets: tuple[Readings, ...]
     version: int = SNAPSHOT_VERSION
     profile: str = ""
     recorded: tuple[Result, ...] = ()
+    site: str = ""
 
 
 def save(snapshot: Snapshot, path: Path) -> None:

@@ -1,0 +1,5 @@
+"""`python -m agent`: the same as the console script `firstlight`."""
+
+from agent.cli import main
+
+main()

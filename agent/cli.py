@@ -1,0 +1,86 @@
+"""The border of the program: `main` turns whatever happens into one clear line and an exit code.
+
+    2  the user's input is wrong          4  the collector refused
+    3  something could not be done        130  stopped with Ctrl-C before there was anything to report
+
+What only prints text is answered before anything is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from agent import __version__
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The console script. Always ends by `SystemExit`."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _answer(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough; Python would complain once more while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _answer(args: list[str]) -> int:
+    if args == ["--version"]:
+        sys.stdout.write(f"firstlight {__version__}\n")
+        return 0
+    if args in ([], ["--help"], ["-h"]):
+        from agent.commands import overview
+
+        sys.stdout.write(overview() + "\n")
+        return 0
+    return _run(args)
+
+
+def _run(args: list[str]) -> int:
+    import click
+
+    from agent.console import run
+    from checks.errors import FirstlightError
+
+    try:
+        returned = run(args)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 3
+    except click.UsageError as error:
+        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        return _say(f"{error.format_message()}{hint}", 2)
+    except click.ClickException as error:
+        return _say(error.format_message(), 2)
+    except FirstlightError as error:
+        return _say(str(error), exit_code(error))
+    except (click.Abort, KeyboardInterrupt):
+        return _say("stopped", 130)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get("FIRSTLIGHT_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        return _say(f"unexpected {what} (a defect; FIRSTLIGHT_DEBUG=1 shows where)", 3)
+    return returned if isinstance(returned, int) else 0
+
+
+def exit_code(error: Exception) -> int:
+    """2 for wrong input, 4 where the collector refused, else 3: something could not be done."""
+    from checks.errors import BadInput, UplinkError
+
+    if isinstance(error, BadInput):
+        return 2
+    return 4 if isinstance(error, UplinkError) and (error.permanent or error.hold) else 3
+
+
+def _say(text: str, code: int) -> int:
+    """One line on standard error, whatever the text holds."""
+    line = " ".join(text.split())
+    shown = "".join(char if char.isprintable() else "\ufffd" for char in line)
+    print(f"firstlight: {shown}", file=sys.stderr)  # noqa: T201 - the border
+    return code

@@ -1,0 +1,44 @@
+"""What can be typed after `firstlight`: each command's module is imported only when it is."""
+
+from __future__ import annotations
+
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("agent.commands.check:command", "Check this machine, show what to do, deliver the run."),
+    "plan": ("agent.commands.plan:command", "Print what a check would read, and read nothing."),
+    "checks": ("agent.commands.checks:command", "The checks there are: list, show ID."),
+    "enrol": ("agent.commands.enrol:command", "Make this machine known to a collector."),
+    "send": ("agent.commands.send:command", "Deliver the runs that wait in the spool."),
+    "spool": ("agent.commands.spool:command", "What waits to be delivered: list, show RUN."),
+    "show-upload": ("agent.commands.show_upload:command", "Print, byte for byte, what a run uploads."),
+    "install": ("agent.commands.install:command", "Check this machine every so often."),
+    "identity": ("agent.commands.identity:command", "Show who this agent is; share a site's salt."),
+    "doctor": ("agent.commands.doctor:command", "See whether this agent itself is in order."),
+    "server": ("server.commands:group", "The collector: init, run, token, user, demo."),
+}
+"""Name → where the command is, and its line in the overview."""
+
+EXTRAS: dict[str, str] = {"server": "server"}
+"""Commands that need an extra of the package."""
+
+
+def overview() -> str:
+    """What `firstlight --help` prints. It needs no library, so that it can be instant."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {line}" for name, (_, line) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Usage: firstlight [--version] [--help] COMMAND [OPTIONS]",
+            "",
+            "Checks whether a deployment is sound, and reports it to a collector.",
+            "Start with: firstlight check",
+            "",
+            "Commands:",
+            *lines,
+            "",
+            "firstlight COMMAND --help describes a command.",
+            "",
+            "Exit codes, the first that applies: 2 the input is wrong · 1 findings at or above --fail-on ·",
+            "3 something could not be checked or stored · 4 the collector refused · 0 fine.",
+        ]
+    )

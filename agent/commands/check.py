@@ -1,0 +1,171 @@
+"""firstlight check: read, evaluate, report, deliver."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import click
+
+from agent.outcome import NEVER, outcome
+from agent.present import Form, form_of, present, refuse_unwritable
+from checks.errors import BadInput, FirstlightError
+from checks.model import Severity, Trigger
+
+if TYPE_CHECKING:
+    from agent.run import Run
+    from agent.ship import Shipment
+    from checks.snapshot import Snapshot
+    from reports.run.view import RunView
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(short_help="Check this machine, show what to do, deliver the run.")
+@click.argument("profile", required=False)
+@click.option("--format", "form", type=click.Choice(["table", "json", "html"]), help="[default: table]")
+@click.option(
+    "-o", "--output", type=FILE, help="Write the report to this file; .html and .json choose the format."
+)
+@click.option("--all", "everything", is_flag=True, help="List what passed or does not apply, too.")
+@click.option(
+    "--only", multiple=True, metavar="ITEM", help="Only this item, or checks like 'disk.*'. Repeatable."
+)
+@click.option("--stage", default="", help="Only what the profile has for this stage.")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="ITEM.PARAM=VALUE",
+    help="Change a parameter; the run is then ad hoc.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice([*Severity, NEVER]),
+    default=Severity.P3.value,
+    show_default=True,
+    help="End with 1 for a failing check of this severity or worse. Warnings do not count.",
+)
+@click.option("--save", type=FILE, metavar="SNAPSHOT", help="Keep the readings in this file.")
+@click.option(
+    "--from",
+    "source",
+    type=FILE,
+    metavar="SNAPSHOT",
+    help="Evaluate readings that --save kept; read nothing now.",
+)
+@click.option("--site", help="The site to report for, where the agent has several.")
+@click.option("--no-send", is_flag=True, help="Keep the run to yourself: neither stored nor sent.")
+@click.option("--operator", help="Who runs this [default: the login name].")
+@click.option("--trigger", type=click.Choice(["manual", "schedule"]), default="manual", hidden=True)
+def command(
+    profile: str | None,
+    form: str | None,
+    output: Path | None,
+    everything: bool,
+    only: tuple[str, ...],
+    stage: str,
+    sets: tuple[str, ...],
+    fail_on: str,
+    save: Path | None,
+    source: Path | None,
+    site: str | None,
+    no_send: bool,
+    operator: str | None,
+    trigger: Literal["manual", "schedule"],
+) -> None:
+    """Check this machine against PROFILE: a name, or a YAML file (a path with / or .yaml).
+
+    Without one it is the profile of the enrolment, else linux-server, which suits any Linux host. The report
+    goes to standard output, all else to standard error. The run is delivered where this machine is enrolled.
+
+    \b
+    Ends with, the first that applies:
+      2  the input is wrong
+      1  a check fails with a severity of --fail-on or worse
+      3  something could not be checked, or the run not stored
+      4  the collector refused the run
+      0  fine; also where the collector cannot be reached and the run waits in the spool
+    """
+    from agent.identity import load_identity
+    from agent.run import check_now, check_saved, plan_for, view_of
+    from checks.snapshot import load
+
+    refuse_unwritable(output, save)
+    identity = load_identity()
+    if identity is not None:
+        identity.site(site)  # a wrong --site is told before minutes go into reading
+    elif site is not None and not no_send:
+        raise BadInput(f"--site {site}: this machine is not enrolled; firstlight enrol URL --token TOKEN")
+    saved = load(source) if source is not None else None
+    plan = plan_for(profile, identity, saved, only=only, stage=stage, overrides=sets)
+    if saved is not None:
+        run = check_saved(plan, saved, site=site)
+    else:
+        run = check_now(plan, site=identity.site(site) if identity else "", trigger=Trigger(trigger))
+    if save is not None:
+        _save(run.snapshot, save)
+    who = operator or _login()
+    shipment = None if no_send else _ship(run, site, stage, who)
+    view = view_of(run, identity.site(site) if identity else run.snapshot.site, stage, who, shipment)
+    present(view, form_of(cast("Form | None", form), output), output, everything=everything)
+    _tell(view, output, save, shipment)
+    code = outcome(view.results, plan.items(), fail_on=fail_on, partial=run.partial, shipment=shipment)
+    raise SystemExit(code)
+
+
+def _ship(run: Run, site: str | None, stage: str, operator: str) -> Shipment:
+    from agent.ship import ship
+
+    return ship(
+        run.plan,
+        run.snapshot,
+        run.evaluation,
+        site=site,
+        trigger=run.trigger,
+        stage=stage,
+        operator=operator,
+        started=run.started,
+        partial=run.partial,
+        resources=run.resources,
+    )
+
+
+def _save(snapshot: Snapshot, file: Path) -> None:
+    from checks.snapshot import save
+
+    try:
+        save(snapshot, file)
+    except OSError as error:
+        raise FirstlightError(f"{file}: snapshot not kept: {error.strerror}") from error
+
+
+def _tell(view: RunView, output: Path | None, save: Path | None, shipment: Shipment | None) -> None:
+    """What became of everything, on standard error: standard output holds the report and nothing else."""
+    lines = []
+    if output is not None:
+        from reports.run.view import verdict
+
+        lines += [verdict(view), f"report: {output}"]
+    if save is not None:
+        lines.append(f"snapshot: {save}")
+    if shipment is not None:
+        lines.append(f"{shipment.line}  {shipment.url}".rstrip())
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def _login() -> str:
+    """Who sits here, as far as the system knows; not who they are by law."""
+    import os
+
+    for name in ("SUDO_USER", "LOGNAME", "USER", "USERNAME"):
+        if found := os.environ.get(name):
+            return found
+    if hasattr(os, "getuid"):
+        import pwd
+
+        with suppress(KeyError):
+            return pwd.getpwuid(os.getuid()).pw_name
+    return ""

@@ -1,0 +1,58 @@
+"""The command line's tree: a group that imports a command's module only when the command is typed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from agent import __version__
+from agent.commands import COMMANDS, EXTRAS, overview
+from checks.errors import BadInput
+
+
+class Tree(click.Group):
+    """`firstlight` itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now; raises `BadInput` where its extra is not installed."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        try:
+            found = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as missing:
+            extra = EXTRAS.get(cmd_name)
+            if extra is None or (missing.name or "").partition(".")[0] in ("agent", "checks", "reports"):
+                raise
+            raise BadInput(
+                f"{cmd_name} needs {missing.name}, which is not installed; pip install 'firstlight[{extra}]'"
+            ) from missing
+        return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from checks.nearest import did_you_mean
+
+            ctx.fail(f"no command {args[0]!r:.100}{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        return overview()
+
+
+@click.group(cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def tree() -> None:
+    pass
+
+
+def run(args: list[str]) -> Any:
+    """Run a command line; returns what the command returned, lets every exception through."""
+    return tree.main(args, prog_name="firstlight", standalone_mode=False)
