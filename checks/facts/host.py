@@ -35,6 +35,7 @@ TOOLS: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CAUSES: Final = {
     errno.ENOENT: "absent",
     errno.ENOTDIR: "absent",
+    errno.ESRCH: "absent",
     errno.EACCES: "denied",
     errno.EPERM: "denied",
     errno.ETIMEDOUT: "timeout",

@@ -137,7 +137,7 @@ def _limits_of(host: Host, pid: int) -> tuple[int, int] | None:
     try:
         return parse_open_files(host.read_text(f"/proc/{pid}/limits", 64 * 1024))
     except NotReadable as problem:
-        if problem.cause == "absent" or "process" in problem.reason:
+        if problem.cause == "absent":
             return None
         raise
 

@@ -35,7 +35,7 @@ def open_file_limit(
     low = [limit.name for limit in limits.suspects if limit.soft < soft or limit.hard < hard]
     if limits.hidden and low:
         said = msg(
-            "{count} listening sockets belong to processes that this user cannot look into; run as root",
+            "who holds {count} of the listening sockets cannot be seen; root may, with CAP_SYS_PTRACE",
             count=limits.hidden,
         )
         suspects = ", ".join(low[:10])

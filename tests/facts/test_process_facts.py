@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from checks.fact import NotReadable
 from checks.facts.host import Host
 from checks.facts.process import Processes, ProcessLimits, parse_open_files
 from checks.facts.processtable import processes_by_psutil, read_listeners, read_processes
@@ -99,6 +100,21 @@ def test_sockets_of_processes_that_cannot_be_looked_into_are_counted_as_hidden(t
 
 def test_a_system_without_sockets_has_no_listeners(tmp_path: Path) -> None:
     assert read_listeners(str(tmp_path), read_processes("/proc")).pids == frozenset()
+
+
+def test_none_found_means_nothing_where_the_system_hides_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/status").touch()
+    (tmp_path / "proc/self/mountinfo").write_text("2 1 0:21 / /proc rw - proc proc rw,hidepid=invisible\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for fact in (Processes("java"), ProcessLimits("java")):
+        with pytest.raises(NotReadable, match="hidepid") as problem:
+            fact.read(Host(str(tmp_path)))
+        assert problem.value.cause == "denied"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert Processes("java").read(Host(str(tmp_path))).count == 0
 
 
 def test_no_limit_at_all_is_a_number_too() -> None:

@@ -1,0 +1,79 @@
+"""The shipped profiles say something sensible on this machine, and on one that shows nothing at all."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from checks.evaluate import Evaluation, evaluate, next_facts
+from checks.fact import Known, NotReadable, Reading, Unavailable
+from checks.facts.host import Host
+from checks.model import Status, Target
+from checks.plan import make_plan
+from checks.profile import load_profile
+from checks.profile_source import profile_names
+from checks.snapshot import Readings, Snapshot
+
+
+def run(profile: str, host: Host) -> Evaluation:
+    """Collect one fact after the other, and evaluate."""
+    plan = make_plan(load_profile(profile), [Target("local")])
+    values: dict[str, Reading] = {}
+    wanted = plan.facts("local")
+    while wanted:
+        for fact in wanted:
+            try:
+                values[fact.id()] = Known(fact.read(host))
+            except NotReadable as problem:
+                values[fact.id()] = Unavailable(problem.reason, problem.cause)
+        wanted = next_facts(plan, "local", values)
+    now = datetime.now(UTC)
+    return evaluate(plan, Snapshot(now, (Readings(Target("local"), values, now),)), salt="site")
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_shipped_profile_says_something_about_each_of_its_items(name: str) -> None:
+    results = run(name, Host()).results
+    assert {result.item for result in results} == {item.id for item in load_profile(name).items}
+    assert not [result for result in results if result.cause in ("defect", "unread", "parse")]
+
+
+def test_any_linux_server_is_told_most_of_it_without_configuration() -> None:
+    results = run("linux-server", Host()).results
+    told = [result for result in results if result.status not in (Status.ERROR, Status.SKIP)]
+    assert len(told) >= 10
+    assert {"os.supported", "mem.used", "disk.free", "kern.aslr", "file.passwd"} <= {r.item for r in told}
+
+
+def test_no_finding_comes_without_a_remedy_and_an_owner() -> None:
+    for result in run("linux-server", Host()).results:
+        if result.status in (Status.FAIL, Status.WARN):
+            assert result.remedy
+            assert result.owner
+
+
+def test_a_machine_that_shows_nothing_gives_errors_and_no_good_news(tmp_path: Path) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/mountinfo").write_text("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")
+    (tmp_path / "proc/meminfo").mkdir()
+    passed = {r.item for r in run("linux-server", Host(str(tmp_path))).results if r.status is Status.PASS}
+    assert passed <= {"disk.free", "disk.inodes", "time.sync"}  # read by calls to the kernel, not from files
+
+
+def test_it_works_for_a_user_without_rights() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the other tests of this module ran without rights already")
+    run("linux-server", Host())  # what is imported late may lie where the other user cannot go
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setresuid(65534, 65534, 65534)
+            told = [r for r in run("linux-server", Host()).results if r.status is not Status.ERROR]
+            code = 0 if len(told) >= 12 else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
