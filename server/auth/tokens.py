@@ -31,7 +31,7 @@ def issue_api_token(
         token_hash=digest_of(text), user_id=user_id, label=label, created_at=now, expires_at=now + valid_for
     )
     session.add(row)
-    audit.record(session, now, by, "issue-api-token", f"token:{row.token_hash[:12]}", label)
+    audit.record(session, now, by, "issue-api-token", f"token:{public_id(text)}", label)
     return text
 
 
@@ -47,6 +47,11 @@ def revoke_api_token(session: Session, token_id: str, *, owner: int | None, by: 
     if revoked is None:
         raise NotFound(f"there is no valid token {token_id}")
     audit.record(session, now, by, "revoke-api-token", f"token:{token_id}", revoked[0])
+
+
+def public_id(token: str) -> str:
+    """What a token is called in lists and in the audit trail: the first 12 digits of its hash."""
+    return digest_of(token)[:12]
 
 
 def token_hash_of(session: Session, token_id: str) -> str:

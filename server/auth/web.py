@@ -25,6 +25,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from server.auth.account import Account
 from server.auth.sessions import LASTS, account_of_session
+from server.auth.throttle import Throttle
 from server.auth.tokens import account_of_token
 from server.clock import Clock
 from server.db import Database
@@ -120,6 +121,12 @@ def provide_user(request: Request[Any, Any, Any]) -> Account:
     if not isinstance(account, Account):
         raise NotAuthorizedException(detail="log in first")
     return account
+
+
+def provide_throttle(request: Request[Any, Any, Any]) -> Throttle:
+    """The dependency ``throttle``: one for all login routes of an application."""
+    throttle: Throttle = request.app.state.setdefault("throttle", Throttle())
+    return throttle
 
 
 def logged_in(connection: Connection, handler: BaseRouteHandler) -> None:

@@ -6,7 +6,7 @@ Every function takes a session inside a write transaction, who acts (`by`, a log
 
 from server.delivery.assignments import assign, end_assignment, record_handover
 from server.delivery.bindings import accept_plan, bind, end_binding, proposals
-from server.delivery.enrolment import enrol, issue_enrolment_token
+from server.delivery.enrolment import enrol, issue_enrolment_token, revoke_agent
 from server.delivery.golives import end_go_live, record_cutover, record_go_live
 from server.delivery.master import add_customer, add_engineer, add_product, add_project, add_site
 
@@ -28,4 +28,5 @@ __all__ = [
     "record_cutover",
     "record_go_live",
     "record_handover",
+    "revoke_agent",
 ]

@@ -177,3 +177,21 @@ def _public_key(text: str) -> bytes:
     if len(raw) != KEY_BYTES:
         raise BadInput(f"public_key has {len(raw)} bytes; a raw Ed25519 key has {KEY_BYTES}")
     return raw
+
+
+def revoke_agent(session: Session, agent_id: str, *, by: str, now: datetime) -> AgentRow:
+    """Trust no key of an agent any more; enrolling the machine again gives it a new one.
+
+    Raises `Refused` where all its keys are revoked already.
+    """
+    agent = existing(session, AgentRow, agent_id)
+    revoked = session.scalars(
+        sa.update(AgentKey)
+        .where(AgentKey.agent_id == agent_id, AgentKey.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(AgentKey.id)
+    ).all()
+    if not revoked:
+        raise Refused(f"the keys of agent {agent_id} are already revoked")
+    audit.record(session, now, by, "revoke-agent", f"agent:{agent_id}", f"{len(revoked)} keys")
+    return agent

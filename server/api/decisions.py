@@ -1,0 +1,125 @@
+"""Decisions over the API: one person proposes, another approves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+from litestar import get, post
+
+from checks.model import Moment, Severity
+from server import decisions
+from server.api.listing import DEFAULT, After, Limit, Listing, by_id, shown
+from server.auth.account import Account
+from server.clock import Clock
+from server.db import Database
+from server.tables import Decision
+
+
+class NewSeverity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another severity for the episode of `finding` that covers `at`."""
+
+    finding: int
+    at: Moment
+    severity: Severity
+    reason: str
+
+
+class NewCause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another cause for the episode of `finding` that covers `at`."""
+
+    finding: int
+    at: Moment
+    cause: decisions.Cause
+    reason: str
+
+
+class NewExclusion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Leaves `unit` out of `kpi`; `note` tells the approver more than the typed `reason`."""
+
+    kpi: str
+    unit: str
+    reason: decisions.ExclusionReason
+    note: str
+
+
+class DecisionView(msgspec.Struct, frozen=True):
+    """Pending while neither `approved_at` nor `rejected_at` is set; only approved ones count."""
+
+    id: int
+    kind: str
+    finding_id: int | None
+    at: datetime | None
+    kpi: str | None
+    unit: str | None
+    old_value: str
+    new_value: str
+    reason: str
+    proposed_by: str
+    proposed_at: datetime
+    approved_by: str | None
+    approved_at: datetime | None
+    rejected_at: datetime | None
+
+
+@post("/decisions/severity", sync_to_thread=True)
+def propose_severity(data: NewSeverity, db: Database, user: Account, clock: Clock) -> DecisionView:
+    with db.write() as session:
+        row = decisions.propose_severity(
+            session, data.finding, data.at, data.severity.value, data.reason, by=user, now=clock()
+        )
+        return shown(DecisionView, row)
+
+
+@post("/decisions/cause", sync_to_thread=True)
+def propose_cause(data: NewCause, db: Database, user: Account, clock: Clock) -> DecisionView:
+    with db.write() as session:
+        row = decisions.propose_cause(
+            session, data.finding, data.at, data.cause, data.reason, by=user, now=clock()
+        )
+        return shown(DecisionView, row)
+
+
+@post("/decisions/exclusion", sync_to_thread=True)
+def propose_exclusion(data: NewExclusion, db: Database, user: Account, clock: Clock) -> DecisionView:
+    with db.write() as session:
+        row = decisions.propose_exclusion(
+            session, data.kpi, data.unit, data.reason, data.note, by=user, now=clock()
+        )
+        return shown(DecisionView, row)
+
+
+@post("/decisions/{id:int}/approve", status_code=200, sync_to_thread=True)
+def approve(id: int, db: Database, user: Account, clock: Clock) -> DecisionView:
+    with db.write() as session:
+        return shown(DecisionView, decisions.approve(session, id, by=user, now=clock()))
+
+
+@post("/decisions/{id:int}/reject", status_code=200, sync_to_thread=True)
+def reject(id: int, db: Database, user: Account, clock: Clock) -> DecisionView:
+    with db.write() as session:
+        return shown(DecisionView, decisions.reject(session, id, by=user, now=clock()))
+
+
+@get("/decisions", sync_to_thread=True)
+def list_decisions(
+    db: Database,
+    state: Literal["pending", "approved", "rejected", "all"] = "all",
+    after: After = "",
+    limit: Limit = DEFAULT,
+) -> Listing[DecisionView]:
+    """Newest first."""
+    query = sa.select(Decision)
+    if state == "pending":
+        query = query.where(Decision.approved_at.is_(None), Decision.rejected_at.is_(None))
+    elif state == "approved":
+        query = query.where(Decision.approved_at.is_not(None))
+    elif state == "rejected":
+        query = query.where(Decision.rejected_at.is_not(None))
+    with db.read() as session:
+        return by_id(session, DecisionView, query, Decision.id, after=after, limit=limit, newest_first=True)
+
+
+ROUTES = [propose_severity, propose_cause, propose_exclusion, approve, reject, list_decisions]

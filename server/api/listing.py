@@ -1,0 +1,54 @@
+"""Lists in portions: by id, `limit` at a time, each portion naming where the next one begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from litestar.params import Parameter
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Parameter(ge=1, le=500, description="How many at most, 1 to 500")]
+After = Annotated[str, Parameter(max_length=200, description="`next` of the portion before")]
+DEFAULT = 100
+
+
+class Listing(msgspec.Struct, Generic[T], frozen=True):
+    """A portion of a list. `next` goes into ``?after=`` for the following one; null when this is the last."""
+
+    items: list[T]
+    next: str | None = None
+
+
+def by_id(
+    session: Session,
+    view: type[T],
+    query: sa.Select[Any],
+    id: InstrumentedAttribute[Any],
+    *,
+    after: str,
+    limit: int,
+    newest_first: bool = False,
+) -> Listing[T]:
+    """The rows of `query` as `view`, in the order of `id`."""
+    if after:
+        place: Any = int(after) if after.isdecimal() and isinstance(id.type, sa.Integer) else after
+        query = query.where(id < place if newest_first else id > place)
+    rows = session.scalars(query.order_by(id.desc() if newest_first else id).limit(limit + 1)).all()
+    return portion([shown(view, row) for row in rows], limit, [str(getattr(row, id.key)) for row in rows])
+
+
+def portion(items: list[T], limit: int, places: Iterable[str]) -> Listing[T]:
+    """The first `limit` of up to `limit` + 1 items, knowing each one's place."""
+    if len(items) <= limit:
+        return Listing(items)
+    return Listing(items[:limit], list(places)[limit - 1])
+
+
+def shown(view: type[T], row: Any) -> T:
+    """A table's row as what the API shows of it."""
+    return msgspec.convert(row, view, from_attributes=True)
