@@ -108,10 +108,6 @@ def _bound(value: object) -> Bound:
     if isinstance(value, str):
         return _settled(parse_quantity(value) or value)
     if value is None or isinstance(value, bool | int | float | Quantity):
-        if isinstance(value, float) and not abs(value) < float("inf"):
-            raise ValueError(f"{value} cannot be compared with")
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise ValueError(f"{str(value)[:40]} is too large a number")
         return _settled(value)
     raise ValueError(f"expected text, a number or a list of those, not {type(value).__name__}")
 
@@ -147,11 +143,19 @@ def _pattern(value: object) -> Bound:
 
 
 def _settled(bound: Bound) -> Bound:
-    """8.0 and 8 are one bound."""
+    """One form for equal bounds: 8.0 is 8, a quantity has at most six decimals; refused beyond 64 bits."""
     if isinstance(bound, Quantity):
-        whole = float(bound.number).is_integer()
-        return Quantity(int(bound.number) if whole else bound.number, bound.dimension)
-    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+        number = _settled(round(bound.number, 6))
+        if not isinstance(number, int | float) or abs(number) >= 2**63:
+            raise ValueError(f"{bound.number:.3g} is too large a number")
+        return Quantity(number, bound.dimension)
+    if isinstance(bound, float) and not abs(bound) < float("inf"):
+        raise ValueError(f"{bound} cannot be compared with")
+    if isinstance(bound, int) and abs(bound) >= 2**63:
+        raise ValueError(f"{str(bound)[:40]} is too large a number")
+    if isinstance(bound, float) and bound.is_integer() and abs(bound) < 2**53:
+        return int(bound)
+    return bound
 
 
 def _equal(value: object, bound: Any) -> bool:

@@ -99,7 +99,7 @@ def load_text(text: str, where: str) -> Node:
         raise BadProfile(where, None, "holds characters that are no text") from None
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
-        line = mark.line + 1 if mark else None
+        line = min(mark.line + 1, max(1, len(text.splitlines()))) if mark else None
         raise BadProfile(where, line, _explained(problem, text, line)) from None
 
 
