@@ -21,11 +21,13 @@ from checks.errors import BadInput, FirstlightError
 from checks.model import Resources, Trigger
 
 if TYPE_CHECKING:
+    from agent.delivery import Delivery
     from checks.evaluate import Evaluation
     from checks.plan import Plan
-
-    from agent.delivery import Delivery
     from checks.snapshot import Snapshot
+
+LOCK_WAIT_S = 10.0
+"""Seconds that a check waits for another process that is delivering."""
 
 BACKLOG_S = 30.0
 """Seconds that a check spends on runs left from before; `firstlight send` takes as long as it needs."""
@@ -121,13 +123,13 @@ def newest(spool: Spool) -> Last | None:
     return None
 
 
-def deliver_now(at: State, kept: Spooled) -> Shipment:
+def deliver_now(at: State, kept: Spooled, *, lock_wait_s: float = LOCK_WAIT_S) -> Shipment:
     """Deliver what is pending; the outcome is that of one run, which is safe in the spool."""
     from agent.delivery import deliver_pending
 
     later = "spooled; the next run or firstlight send delivers it"
     try:
-        done = deliver_pending(at, budget_s=BACKLOG_S)
+        done = deliver_pending(at, lock_wait_s=lock_wait_s, budget_s=BACKLOG_S)
     except Busy:
         if any(entry.run == kept.run for entry in Spool(at.spool).kept()):
             return Shipment("sent", f"sent as run {kept.run}, by another firstlight that was delivering")

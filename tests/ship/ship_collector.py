@@ -110,7 +110,9 @@ class TinyCollector:
             self.enrolments.append(request)
             agent = request.agent if request.agent in self.agents else f"agent-{len(self.agents) + 1}"
             self.agents[agent] = base64.b64decode(request.public_key)
-        answer = Enrolled(agent, self.sites, request.target, f"t-{request.target}"[:64], self.epoch, "linux-server")
+        answer = Enrolled(
+            agent, self.sites, request.target, f"t-{request.target}"[:64], self.epoch, "linux-server"
+        )
         return 201, msgspec.json.encode(answer)
 
     def take(self, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:

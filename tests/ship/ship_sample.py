@@ -41,9 +41,9 @@ class SampleProfile:
 
 @dataclass(frozen=True)
 class SamplePlan:
-    profile: SampleProfile = SampleProfile()
+    profile: SampleProfile = field(default_factory=SampleProfile)
     digest: str = "ab" * 32
-    narrowing: Narrowing = Narrowing()
+    narrowing: Narrowing = field(default_factory=Narrowing)
 
     def items(self) -> tuple[PlanItem, ...]:
         return (PlanItem("web-1", "disk.free", "disk.free", RULE, Severity.P1),)

@@ -24,7 +24,9 @@ def ack(run: str, highest: int = 1) -> Ack:
     return Ack(run, "new", "epoch-1", highest)
 
 
-def test_a_run_is_synced_then_renamed_then_its_folder_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_is_synced_then_renamed_then_its_folder_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     calls: list[str] = []
     fsync, replace, write = os.fsync, os.replace, os.write
 
@@ -156,7 +158,7 @@ def test_a_run_is_found_by_number_and_by_the_beginning_of_its_id(machine: State)
     assert spool.find("2") == second
     assert spool.find(first.run) == first
     with pytest.raises(BadInput, match="2 runs in the spool begin so"):
-        spool.find(os.path.commonprefix([first.run, second.run]))
+        spool.find("0")
     with pytest.raises(BadInput, match="no such run"):
         spool.find("ffff")
 
@@ -225,7 +227,9 @@ def test_a_full_disk_does_not_keep_delivered_runs_pending(
     assert [kept.run for kept in spool.kept()] == [entry.run]
 
 
-def test_a_disk_that_turned_read_only_is_loud(machine: State, small_disk: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_disk_that_turned_read_only_is_loud(
+    machine: State, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+):
     frozen = _move_state(machine, small_disk, monkeypatch)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert frozen.identity.exists()
