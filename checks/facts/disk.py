@@ -67,7 +67,7 @@ class DiskUsage(Fact, frozen=True):
 
 def _is_folder(host: Host, path: str) -> bool:
     """A container's engine mounts single files too, from the machine's own filesystem."""
-    from checks.facts.host import file_type
+    from checks.facts.pathinfo import file_type
 
     try:
         return file_type(host.stat(path).mode) == "directory"

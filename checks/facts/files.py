@@ -43,7 +43,7 @@ class FileStat(Fact, frozen=True):
         return f"stat {self.path}"
 
     def read(self, host: Host) -> FileInfo:
-        from checks.facts.host import file_type
+        from checks.facts.pathinfo import file_type
         from checks.facts.process import user_name
 
         try:

@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 
 from checks.fact import NotReadable
-from checks.facts import child, stuck
-from checks.facts import host as host_module
+from checks.facts import child, remote, stuck
 from checks.facts.host import Host
 
 TABLE = """\
@@ -44,7 +43,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def hanging_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A PATH whose stat hangs and writes down that it was started."""
-    monkeypatch.setattr(host_module, "REMOTE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(remote, "TIMEOUT_S", 0.3)
     monkeypatch.setattr(child, "GRACE_S", 0.3)
     tools = tmp_path / "tools"
     tools.mkdir()
