@@ -162,8 +162,8 @@ def test_every_built_in_profile_loads(name: str) -> None:
 
 
 ITEM = "items:\n  - "
-TANK = TANK + ""
-TEXT = TEXT + ""
+TANK = ITEM + "check: sample.tank\n    "
+TEXT = ITEM + "id: x\n    check: sample.text\n    "
 
 
 @pytest.mark.parametrize(
