@@ -47,7 +47,7 @@ def _run(args: list[str]) -> int:
     from checks.errors import FirstlightError
 
     try:
-        returned = run(args)
+        return run(args)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 3
     except click.UsageError as error:
@@ -66,7 +66,6 @@ def _run(args: list[str]) -> int:
             raise
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         return _say(f"unexpected {what} (a defect; FIRSTLIGHT_DEBUG=1 shows where)", 3)
-    return returned if isinstance(returned, int) else 0
 
 
 def exit_code(error: Exception) -> int:

@@ -19,9 +19,8 @@ from checks.fact import Fact, Known, NotReadable, Reading, Unavailable
 from checks.snapshot import Readings, Snapshot
 
 if TYPE_CHECKING:
-    from checks.plan import Plan
-
     from checks.facts.host import Host
+    from checks.plan import Plan
 
 READERS = 16
 """Reads at a time. Far more than a processor can use: nearly all that take long wait for something else."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -53,6 +52,13 @@ def tree() -> None:
     pass
 
 
-def run(args: list[str]) -> Any:
-    """Run a command line; returns what the command returned, lets every exception through."""
-    return tree.main(args, prog_name="firstlight", standalone_mode=False)
+def run(args: list[str]) -> int:
+    """Run a command line and give its exit code; lets every exception through, which click's own `main`
+    does not (it ends with 1 where the reader of a pipe has gone).
+    """
+    try:
+        with tree.make_context("firstlight", args) as context:
+            returned = tree.invoke(context)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    return returned if isinstance(returned, int) else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("agent.commands.check:command", "Check this machine, show what to do, deliver the run."),
     "plan": ("agent.commands.plan:command", "Print what a check would read, and read nothing."),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from checks.model import Result, Status
 from reports.run.view import (
     RunView,
+    advice,
     caveats,
     counts,
     of_status,
@@ -47,6 +48,7 @@ def render(view: RunView) -> str:
         lstrip_blocks=True,
     )
     environment.filters["readable"] = readable
+    environment.filters["advice"] = advice
     environment.filters["prose"] = prose
     environment.filters["when"] = when
     environment.filters["shown"] = shown

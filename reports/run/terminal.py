@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.model import Result, Status
-from reports.run.view import RunView, by_urgency, caveats, quiet_part, readable, to_do, verdict, when
+from reports.run.view import RunView, advice, by_urgency, caveats, quiet_part, readable, to_do, verdict, when
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -103,8 +103,8 @@ def _stack(results: list[Result], one_target: bool) -> RenderableType:
 
 def _what(result: Result) -> Text:
     text = _text(str(result.message))
-    if _asks(result) and result.remedy:
-        text.append("\n→ ", STYLES[result.status]).append(readable(result.remedy), "italic")
+    if remedy := advice(result):
+        text.append("\n→ ", STYLES[result.status]).append(readable(remedy), "italic")
     return text
 
 

@@ -116,6 +116,11 @@ def quiet_part(view: RunView) -> str:
     return " · ".join(parts)
 
 
+def advice(result: Result) -> str:
+    """The remedy where it applies. What could not be told is not known to need the one for a failure."""
+    return result.remedy if result.status in (Status.FAIL, Status.WARN, Status.MANUAL) else ""
+
+
 def narrowed(view: RunView) -> str:
     """The options that left parts of the profile out, as they were typed; empty where none did."""
     parts = [f"--only {name}" for name in view.narrowing.only]

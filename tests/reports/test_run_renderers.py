@@ -56,8 +56,14 @@ def test_every_item_to_do_is_named_with_its_remedy_and_owner(width: int) -> None
     text = re.sub(r"\s+", " ", console_text(view(), width))
     for found in results():
         assert (found.item in text) == (found.status not in (Status.PASS, Status.SKIP))
-    assert "systemctl edit nginx" in text.replace(" ", " ")
+    assert "systemctl edit nginx" in text
     assert "dba" in text
+
+
+def test_what_could_not_be_told_gets_no_remedy_for_a_failure() -> None:
+    unknown = view(result("a", Status.ERROR, message="denied", remedy="Extend the volume."))
+    assert "Extend" not in console_text(unknown, 120)
+    assert "Extend" not in html.render(unknown)
 
 
 def test_what_to_do_first_stands_first() -> None:
