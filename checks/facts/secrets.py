@@ -15,7 +15,8 @@ _ABOUT = re.compile(
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ASSIGNMENT = re.compile(r"([A-Za-z][\w.-]{0,100})[\"']?\s*(?:[=:]|\s)\s*[\"']?\S")
-_IN_URL = re.compile(r"(://[^/@\s:]*:)[^@\s]+@")
+# Up to the last @: a password may hold one too, and masking too much is the smaller mistake.
+_IN_URL = re.compile(r"(://[^/@\s:]*:)\S+@")
 _IN_PAIRS = re.compile(r"(?i)\b(password|passwd|pwd|secret|token|api_?key)(\s*=\s*)[^;&\s\"']+")
 
 

@@ -190,3 +190,7 @@ def test_ordinary_lines_hold_none(line: str) -> None:
 def test_connection_strings_are_masked() -> None:
     text = "Server=db1;User Id=sa;Password=hunter2;Encrypt=true"
     assert masked(text) == "Server=db1;User Id=sa;Password=***;Encrypt=true"
+
+
+def test_a_password_with_an_at_sign_is_masked_whole() -> None:
+    assert masked("amqp://app:p@ss@mq1:5672/") == "amqp://app:***@mq1:5672/"
