@@ -25,7 +25,6 @@ from checks.model import (
 if TYPE_CHECKING:
     from checks.evaluate import Evaluation
     from checks.plan import Plan
-
     from checks.snapshot import Snapshot
 
 

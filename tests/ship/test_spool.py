@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import services
 from ship_sample import ship_one, spool_one
 
 from agent.durable import sync_folder, write_durably
@@ -50,8 +51,7 @@ def test_a_run_is_synced_then_renamed_then_its_folder_is_synced(
 
 
 def test_the_kernel_sees_the_same_order(tmp_path: Path):
-    if not shutil.which("strace"):
-        pytest.skip("strace is not installed")
+    services.program("strace", "strace")
     program = "import sys; from pathlib import Path; from agent.durable import write_durably as w; " + (
         "w(Path(sys.argv[1]), b'text')"
     )
