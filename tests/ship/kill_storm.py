@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from ship_collector import CollectorUnderTest
+
 import agent
 from agent.delivery import deliver_pending
 from agent.paths import State
@@ -87,3 +89,13 @@ def deliver_the_rest(state: State) -> None:
         deliver_pending(state, lock_wait_s=30)
         if not Spool(state.spool).pending():
             return
+
+
+def assert_all_arrived_once(state: State, collector: CollectorUnderTest, promised: dict[str, str]) -> None:
+    """The account: all that was promised is there with its own hash, and nothing is left or doubled."""
+    arrived, spool = collector.arrived(), Spool(state.spool)
+    assert {run: arrived.get(run) for run in promised} == promised
+    assert collector.conflicts() == []
+    assert spool.pending() == []
+    assert spool.quarantined() == []
+    assert {entry.run: spool.read(entry).seal.hash for entry in spool.kept()} == arrived

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from kill_storm import deliver_the_rest, storm
+from kill_storm import assert_all_arrived_once, deliver_the_rest, storm
 from ship_collector import Scripted, TinyCollector
 
 from agent.paths import State
-from agent.spool import Spool
 
 KILLS = 50
 SEED = 20260302
@@ -30,12 +29,6 @@ def test_every_run_that_was_spooled_arrives_exactly_once(machine: State, moody: 
     promised = storm(machine, kills=KILLS, seed=SEED)
     moody.misbehave = lambda: None
     deliver_the_rest(machine)
-    arrived, spool = moody.arrived(), Spool(machine.spool)
     assert len(promised) >= KILLS
-    assert {run: arrived.get(run) for run in promised} == promised
-    assert moody.conflicts() == []
-    assert spool.pending() == []
-    assert spool.quarantined() == []
-    assert {entry.run for entry in spool.kept()} == set(arrived)
-    numbers = sorted(moody.order)
-    assert len(numbers) == len(set(numbers)) == len(arrived)
+    assert_all_arrived_once(machine, moody, promised)
+    assert len(moody.order) == len(set(moody.order)) == len(moody.arrived())

@@ -87,7 +87,6 @@ def test_a_secret_that_a_check_met_is_in_no_spool_file_and_no_upload(
         assert CANARY not in repr(report)
         (result,) = report.results
         assert (result.item, result.evidence["line"]) == ("app.url", 1), "the check did meet the secret"
-        print(result.evidence, result.message)
     for path in tmp_path.rglob("*"):
         if path.is_file() and path != config:
             assert CANARY.encode() not in path.read_bytes(), path
