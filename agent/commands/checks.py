@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from agent.listing import known_checks, listing
 from checks import registry
 from checks.fact import Fact
 
@@ -63,14 +64,10 @@ def command() -> None:
 @FORMAT
 def list_(form: str) -> None:
     """Every check: its id, the severity of a failure unless a profile says otherwise, and what it asks."""
-    found = [registry.get(id) for id in sorted(registry.ids())]
     if form == "json":
-        lines = [Line(c.id, c.version, c.severity.value, c.owner, c.title) for c in found]
-        _print_json(lines)
-        return
-    width = max((len(check.id) for check in found), default=0)
-    for check in found:
-        click.echo(f"{check.id:<{width}}  {check.severity.value}  {check.title}")
+        _print_json([Line(c.id, c.version, c.severity.value, c.owner, c.title) for c in known_checks()])
+    else:
+        click.echo(listing(), nl=False)
 
 
 @command.command("show", short_help="The page of one check.")

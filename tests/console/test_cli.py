@@ -151,6 +151,7 @@ def test_the_list_of_checks_has_id_severity_and_title(run: Run) -> None:
     code, out, _ = run("checks", "list")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == sorted(registry.ids())
+    assert CliRunner().invoke(tree, ["checks", "list"]).output == out
     disk = next(line for line in out.splitlines() if line.startswith("disk.free "))
     assert disk.split(maxsplit=2)[1:] == ["P1", registry.get("disk.free").title]
 
