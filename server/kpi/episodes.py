@@ -8,19 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from server.decisions import BASE_CAUSE
 from server.kpi.projects import Asked
 from server.sql import Sql
 from server.tables.base import from_micros, to_micros
-
-BASE_CAUSE = {
-    "vendor": "implementation",
-    "customer-it": "environment",
-    "dba": "environment",
-    "network": "environment",
-    "product": "product",
-    "third-party": "third_party",
-}
-"""The cause an episode starts with, from the owner of its check; any other owner is ``unknown``."""
 
 
 @dataclass(slots=True)
