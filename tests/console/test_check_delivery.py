@@ -1,4 +1,4 @@
-"""`firstlight check` on an enrolled machine: the run is stored first; the exit code says what became of it."""
+"""`firstlight check` on an enrolled machine: the run is stored first, whatever the collector does."""
 
 from __future__ import annotations
 
