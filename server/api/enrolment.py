@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import datetime, timedelta
 
 import msgspec
@@ -16,6 +15,7 @@ from server.auth.account import Account
 from server.auth.web import admin
 from server.clock import Clock
 from server.db import Database
+from server.delivery.enrolment import enrol_command
 from server.delivery.names import existing
 from server.settings import Settings
 from server.tables import AgentRow, Site
@@ -46,11 +46,6 @@ class AgentView(msgspec.Struct, frozen=True):
     enrolled_at: datetime
     last_seen_at: datetime | None
     clock_offset_ms: int
-
-
-def enrol_command(url: str, token: str) -> str:
-    """What to type on the machine; the token comes over standard input, because argv is no secret."""
-    return f"echo {token} | firstlight enrol {shlex.quote(url)} --token -"
 
 
 @post("/enrolment-tokens", guards=[admin], sync_to_thread=True)

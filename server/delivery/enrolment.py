@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
+import shlex
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -20,6 +22,7 @@ from server.tables import AgentKey, AgentRow, EnrolmentToken, Project, Receipt, 
 
 LONGEST = timedelta(days=31)
 KEY_BYTES = 32
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def issue_enrolment_token(
@@ -62,6 +65,15 @@ def issue_enrolment_token(
     detail = f"for {project_id or 'the site'}, until {(now + valid_for).isoformat()}"
     audit.record(session, now, by, "issue-enrolment-token", f"site:{site_id}", detail)
     return text
+
+
+def enrol_command(url: str, token: str) -> str:
+    """What to type on the machine. The token comes over standard input, because argv is no secret."""
+    parts = urlsplit(url)
+    local = parts.scheme == "https" or parts.hostname in LOOPBACK
+    # Without TLS the agent wants to be told that this is meant.
+    flag = "" if local else " --insecure-http"
+    return f"echo {token} | firstlight enrol {shlex.quote(url)} --token -{flag}"
 
 
 def enrol(session: Session, asked: Enrolment, *, now: datetime) -> Enrolled:
