@@ -172,6 +172,13 @@ def test_a_function_may_find_its_objects_itself(tmp_path: Path) -> None:
     assert (only(unread).object, unread.scope[0].complete) == ("*", False)
 
 
+def test_objects_found_in_spite_of_a_failed_reading_are_not_taken_for_all(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  - {check: sample.some}\n")
+    assert judge(plan, local={"SampleText(name=some)": "a b"}).scope[0].complete
+    evaluation = judge(plan, local={"SampleText(name=some)": Unavailable("partly")})
+    assert (only(evaluation).object, evaluation.scope[0].complete) == ("known", False)
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [("pass fail warn", "fail"), ("pass error", "error"), ("error warn", "warn"), ("pass pass", "pass")],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
-from engine_samples import SampleLevel, SampleTanks, SampleText, plan_of, profile_of
+from engine_samples import SampleLevel, SampleTanks, SampleText, full_tank, plan_of, profile_of
 
+from checks import registry
 from checks.errors import BadInput
 from checks.evaluate import next_facts
 from checks.fact import Known, Unavailable
@@ -123,6 +125,13 @@ def test_the_digest_is_of_everything_that_decides_what_is_judged(tmp_path: Path)
         digest("", targets=("other",)),
     ]
     assert len({base, *different}) == 8
+
+
+def test_the_digest_is_of_what_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = plan_of(tmp_path, "  - {check: sample.tank}\n").digest
+    other = msgspec.structs.replace(full_tank, facts={"level": SampleText("{tank}")})
+    monkeypatch.setitem(registry._known, "sample.tank", other)
+    assert plan_of(tmp_path, "  - {check: sample.tank}\n").digest != before
 
 
 def test_the_plan_travels_with_rule_and_severity_of_every_item(tmp_path: Path) -> None:
