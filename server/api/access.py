@@ -8,17 +8,14 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 from litestar import Request, delete, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Response
 
+from server.api.given import GivenClock, GivenDb, GivenSettings, GivenThrottle, GivenUser
 from server.api.listing import DEFAULT, After, Limit, Listing, by_id, portion, shown
 from server.auth import sessions, tokens, users
-from server.auth.account import Account
-from server.auth.throttle import Throttle
 from server.auth.web import Credentials, admin, client_address, session_cookie
-from server.clock import Clock
-from server.db import Database
 from server.errors import Forbidden
-from server.settings import Settings
 from server.tables import ApiToken, AuditEntry, User
 
 
@@ -90,12 +87,12 @@ class AuditView(msgspec.Struct, frozen=True):
 
 @post("/sessions", opt={"public": True}, sync_to_thread=True)
 def log_in(
-    data: NewSession,
+    data: JSONBody[NewSession],
     request: Request[Any, Any, Any],
-    db: Database,
-    clock: Clock,
-    settings: Settings,
-    throttle: Throttle,
+    db: GivenDb,
+    clock: GivenClock,
+    settings: GivenSettings,
+    throttle: GivenThrottle,
 ) -> Response[AccountView]:
     address = client_address(request, settings)
     login = sessions.log_in(db, throttle, data.login, data.password, address=address, now=clock())
@@ -105,7 +102,7 @@ def log_in(
 
 
 @delete("/sessions", sync_to_thread=True)
-def log_out(request: Request[Any, Any, Any], db: Database, settings: Settings) -> Response[None]:
+def log_out(request: Request[Any, Any, Any], db: GivenDb, settings: GivenSettings) -> Response[None]:
     credentials = request.scope.get("auth")
     if isinstance(credentials, Credentials) and credentials.kind == "cookie":
         with db.write() as session:
@@ -114,12 +111,12 @@ def log_out(request: Request[Any, Any, Any], db: Database, settings: Settings) -
 
 
 @get("/me", sync_to_thread=False)
-def show_me(user: Account) -> AccountView:
+def show_me(user: GivenUser) -> AccountView:
     return shown(AccountView, user)
 
 
 @post("/users", guards=[admin], sync_to_thread=True)
-def add_user(data: NewUser, db: Database, user: Account, clock: Clock) -> UserView:
+def add_user(data: JSONBody[NewUser], db: GivenDb, user: GivenUser, clock: GivenClock) -> UserView:
     with db.write() as session:
         row = users.add_user(
             session,
@@ -135,25 +132,27 @@ def add_user(data: NewUser, db: Database, user: Account, clock: Clock) -> UserVi
 
 
 @get("/users", guards=[admin], sync_to_thread=True)
-def list_users(db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[UserView]:
+def list_users(db: GivenDb, after: After = "", limit: Limit = DEFAULT) -> Listing[UserView]:
     with db.read() as session:
         return by_id(session, UserView, sa.select(User), User.id, after=after, limit=limit)
 
 
 @post("/users/{login:str}/password", guards=[admin], status_code=204, sync_to_thread=True)
-def set_password(login: str, data: NewPassword, db: Database, user: Account, clock: Clock) -> None:
+def set_password(
+    login: FromPath[str], data: JSONBody[NewPassword], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> None:
     with db.write() as session:
         users.set_password(session, login, data.password, by=user.login, now=clock())
 
 
 @post("/users/{login:str}/disable", guards=[admin], status_code=200, sync_to_thread=True)
-def disable_user(login: str, db: Database, user: Account, clock: Clock) -> UserView:
+def disable_user(login: FromPath[str], db: GivenDb, user: GivenUser, clock: GivenClock) -> UserView:
     with db.write() as session:
         return shown(UserView, users.disable_user(session, login, by=user.login, now=clock()))
 
 
 @post("/tokens", sync_to_thread=True)
-def add_token(data: NewApiToken, db: Database, user: Account, clock: Clock) -> IssuedApiToken:
+def add_token(data: JSONBody[NewApiToken], db: GivenDb, user: GivenUser, clock: GivenClock) -> IssuedApiToken:
     if not user.by_cookie:
         # Otherwise a leaked token could outlive its own expiry.
         raise Forbidden("a token cannot make another token; log in with a password")
@@ -165,7 +164,7 @@ def add_token(data: NewApiToken, db: Database, user: Account, clock: Clock) -> I
 
 @get("/tokens", sync_to_thread=True)
 def list_tokens(
-    db: Database, user: Account, after: After = "", limit: Limit = DEFAULT
+    db: GivenDb, user: GivenUser, after: After = "", limit: Limit = DEFAULT
 ) -> Listing[ApiTokenView]:
     query = sa.select(ApiToken).where(ApiToken.user_id == user.id, ApiToken.token_hash > after)
     with db.read() as session:
@@ -178,7 +177,7 @@ def list_tokens(
 
 
 @delete("/tokens/{id:str}", sync_to_thread=True)
-def revoke_token(id: str, db: Database, user: Account, clock: Clock) -> None:
+def revoke_token(id: FromPath[str], db: GivenDb, user: GivenUser, clock: GivenClock) -> None:
     owner = None if user.is_admin else user.id
     with db.write() as session:
         tokens.revoke_api_token(session, id, owner=owner, by=user.login, now=clock())
@@ -186,7 +185,7 @@ def revoke_token(id: str, db: Database, user: Account, clock: Clock) -> None:
 
 @get("/audit", guards=[admin], sync_to_thread=True)
 def list_audit(
-    db: Database, subject: str = "", after: After = "", limit: Limit = DEFAULT
+    db: GivenDb, subject: FromQuery[str] = "", after: After = "", limit: Limit = DEFAULT
 ) -> Listing[AuditView]:
     """Newest first; `subject` such as ``project:erp`` narrows it."""
     query = sa.select(AuditEntry)

@@ -8,14 +8,13 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 from litestar import get, patch, post
+from litestar.params import FromPath, JSONBody
 
 from checks.model import Moment
 from server import delivery
+from server.api.given import GivenClock, GivenDb, GivenUser
 from server.api.listing import DEFAULT, After, Limit, Listing, by_id, shown
-from server.auth.account import Account
 from server.auth.web import admin
-from server.clock import Clock
-from server.db import Database
 from server.delivery.names import existing
 from server.tables import Assignment, GoLive, Handover, Project
 
@@ -89,7 +88,9 @@ class GoLiveView(msgspec.Struct, frozen=True):
 
 
 @post("/assignments", guards=[admin], sync_to_thread=True)
-def add_assignment(data: NewAssignment, db: Database, user: Account, clock: Clock) -> AssignmentView:
+def add_assignment(
+    data: JSONBody[NewAssignment], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> AssignmentView:
     with db.write() as session:
         row = delivery.assign(
             session,
@@ -106,7 +107,9 @@ def add_assignment(data: NewAssignment, db: Database, user: Account, clock: Cloc
 
 
 @patch("/assignments/{id:int}", guards=[admin], sync_to_thread=True)
-def end_assignment(id: int, data: EndAssignment, db: Database, user: Account, clock: Clock) -> AssignmentView:
+def end_assignment(
+    id: FromPath[int], data: JSONBody[EndAssignment], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> AssignmentView:
     with db.write() as session:
         row = delivery.end_assignment(session, id, data.valid_until, by=user.login, now=clock())
         return shown(AssignmentView, row)
@@ -114,7 +117,7 @@ def end_assignment(id: int, data: EndAssignment, db: Database, user: Account, cl
 
 @get("/projects/{id:str}/assignments", sync_to_thread=True)
 def list_assignments(
-    id: str, db: Database, after: After = "", limit: Limit = DEFAULT
+    id: FromPath[str], db: GivenDb, after: After = "", limit: Limit = DEFAULT
 ) -> Listing[AssignmentView]:
     with db.read() as session:
         existing(session, Project, id)
@@ -123,7 +126,9 @@ def list_assignments(
 
 
 @post("/handovers", guards=[admin], sync_to_thread=True)
-def add_handover(data: NewHandover, db: Database, user: Account, clock: Clock) -> HandoverView:
+def add_handover(
+    data: JSONBody[NewHandover], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> HandoverView:
     with db.write() as session:
         row = delivery.record_handover(
             session,
@@ -139,7 +144,9 @@ def add_handover(data: NewHandover, db: Database, user: Account, clock: Clock) -
 
 
 @get("/projects/{id:str}/handovers", sync_to_thread=True)
-def list_handovers(id: str, db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[HandoverView]:
+def list_handovers(
+    id: FromPath[str], db: GivenDb, after: After = "", limit: Limit = DEFAULT
+) -> Listing[HandoverView]:
     with db.read() as session:
         existing(session, Project, id)
         query = sa.select(Handover).where(Handover.project_id == id)
@@ -147,7 +154,7 @@ def list_handovers(id: str, db: Database, after: After = "", limit: Limit = DEFA
 
 
 @post("/go-lives", guards=[admin], sync_to_thread=True)
-def start_go_live(data: NewGoLive, db: Database, user: Account, clock: Clock) -> GoLiveView:
+def start_go_live(data: JSONBody[NewGoLive], db: GivenDb, user: GivenUser, clock: GivenClock) -> GoLiveView:
     with db.write() as session:
         row = delivery.record_go_live(
             session, data.project, started_at=data.started_at, by=user.login, now=clock()
@@ -156,14 +163,18 @@ def start_go_live(data: NewGoLive, db: Database, user: Account, clock: Clock) ->
 
 
 @post("/go-lives/{id:int}/cutover", status_code=200, guards=[admin], sync_to_thread=True)
-def record_cutover(id: int, data: Cutover, db: Database, user: Account, clock: Clock) -> GoLiveView:
+def record_cutover(
+    id: FromPath[int], data: JSONBody[Cutover], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> GoLiveView:
     with db.write() as session:
         row = delivery.record_cutover(session, id, cutover_at=data.cutover_at, by=user.login, now=clock())
         return shown(GoLiveView, row)
 
 
 @post("/go-lives/{id:int}/end", status_code=200, guards=[admin], sync_to_thread=True)
-def end_go_live(id: int, data: EndGoLive, db: Database, user: Account, clock: Clock) -> GoLiveView:
+def end_go_live(
+    id: FromPath[int], data: JSONBody[EndGoLive], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> GoLiveView:
     with db.write() as session:
         row = delivery.end_go_live(
             session, id, data.outcome, ended_at=data.ended_at, by=user.login, now=clock()
@@ -172,7 +183,9 @@ def end_go_live(id: int, data: EndGoLive, db: Database, user: Account, clock: Cl
 
 
 @get("/projects/{id:str}/go-lives", sync_to_thread=True)
-def list_go_lives(id: str, db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[GoLiveView]:
+def list_go_lives(
+    id: FromPath[str], db: GivenDb, after: After = "", limit: Limit = DEFAULT
+) -> Listing[GoLiveView]:
     with db.read() as session:
         existing(session, Project, id)
         query = sa.select(GoLive).where(GoLive.project_id == id)

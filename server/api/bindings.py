@@ -7,14 +7,13 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 from litestar import get, patch, post
+from litestar.params import FromPath, JSONBody
 
 from checks.model import Moment
 from server import delivery
+from server.api.given import GivenClock, GivenDb, GivenUser
 from server.api.listing import DEFAULT, After, Limit, Listing, by_id, shown
-from server.auth.account import Account
 from server.auth.web import admin
-from server.clock import Clock
-from server.db import Database
 from server.delivery.bindings import Proposal
 from server.delivery.names import existing
 from server.plans import Entry
@@ -93,7 +92,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 @post("/bindings", guards=[admin], sync_to_thread=True)
-def add_binding(data: NewBinding, db: Database, user: Account, clock: Clock) -> BindingView:
+def add_binding(data: JSONBody[NewBinding], db: GivenDb, user: GivenUser, clock: GivenClock) -> BindingView:
     with db.write() as session:
         row = delivery.bind(
             session,
@@ -111,7 +110,9 @@ def add_binding(data: NewBinding, db: Database, user: Account, clock: Clock) -> 
 
 
 @get("/sites/{id:str}/bindings", sync_to_thread=True)
-def list_bindings(id: str, db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[BindingView]:
+def list_bindings(
+    id: FromPath[str], db: GivenDb, after: After = "", limit: Limit = DEFAULT
+) -> Listing[BindingView]:
     with db.read() as session:
         existing(session, Site, id)
         query = sa.select(Binding).join(TargetRow, TargetRow.id == Binding.target_id)
@@ -120,26 +121,30 @@ def list_bindings(id: str, db: Database, after: After = "", limit: Limit = DEFAU
 
 
 @get("/bindings/{id:int}", sync_to_thread=True)
-def show_binding(id: int, db: Database) -> BindingView:
+def show_binding(id: FromPath[int], db: GivenDb) -> BindingView:
     with db.read() as session:
         return shown(BindingView, existing(session, Binding, id))
 
 
 @patch("/bindings/{id:int}", guards=[admin], sync_to_thread=True)
-def end_binding(id: int, data: EndBinding, db: Database, user: Account, clock: Clock) -> BindingView:
+def end_binding(
+    id: FromPath[int], data: JSONBody[EndBinding], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> BindingView:
     with db.write() as session:
         row = delivery.end_binding(session, id, valid_until=data.valid_until, by=user.login, now=clock())
         return shown(BindingView, row)
 
 
 @get("/bindings/{id:int}/plans", sync_to_thread=True)
-def list_plans(id: int, db: Database, clock: Clock) -> list[ProposalView]:
+def list_plans(id: FromPath[int], db: GivenDb, clock: GivenClock) -> list[ProposalView]:
     with db.read() as session:
         return [_proposal(proposal) for proposal in delivery.proposals(session, id, clock())]
 
 
 @post("/bindings/{id:int}/plans", guards=[admin], sync_to_thread=True)
-def accept_plan(id: int, data: Acceptance, db: Database, user: Account, clock: Clock) -> Accepted:
+def accept_plan(
+    id: FromPath[int], data: JSONBody[Acceptance], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> Accepted:
     with db.write() as session:
         row = delivery.accept_plan(
             session, id, data.digest, instead_of=data.instead_of, by=user.login, now=clock()

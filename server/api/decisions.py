@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import sqlalchemy as sa
 from litestar import get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from checks.model import Moment, Severity
 from server import decisions
+from server.api.given import GivenClock, GivenDb, GivenUser
 from server.api.listing import DEFAULT, After, Limit, Listing, by_id, shown
-from server.auth.account import Account
-from server.clock import Clock
-from server.db import Database
 from server.tables import Decision
+
+# Litestar keeps the name "state" for itself.
+Standing = Annotated[Literal["pending", "approved", "rejected", "all"], QueryParameter(name="state")]
 
 
 class NewSeverity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +67,9 @@ class DecisionView(msgspec.Struct, frozen=True):
 
 
 @post("/decisions/severity", sync_to_thread=True)
-def propose_severity(data: NewSeverity, db: Database, user: Account, clock: Clock) -> DecisionView:
+def propose_severity(
+    data: JSONBody[NewSeverity], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> DecisionView:
     with db.write() as session:
         row = decisions.propose_severity(
             session, data.finding, data.at, data.severity.value, data.reason, by=user, now=clock()
@@ -74,7 +78,7 @@ def propose_severity(data: NewSeverity, db: Database, user: Account, clock: Cloc
 
 
 @post("/decisions/cause", sync_to_thread=True)
-def propose_cause(data: NewCause, db: Database, user: Account, clock: Clock) -> DecisionView:
+def propose_cause(data: JSONBody[NewCause], db: GivenDb, user: GivenUser, clock: GivenClock) -> DecisionView:
     with db.write() as session:
         row = decisions.propose_cause(
             session, data.finding, data.at, data.cause, data.reason, by=user, now=clock()
@@ -83,7 +87,9 @@ def propose_cause(data: NewCause, db: Database, user: Account, clock: Clock) -> 
 
 
 @post("/decisions/exclusion", sync_to_thread=True)
-def propose_exclusion(data: NewExclusion, db: Database, user: Account, clock: Clock) -> DecisionView:
+def propose_exclusion(
+    data: JSONBody[NewExclusion], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> DecisionView:
     with db.write() as session:
         row = decisions.propose_exclusion(
             session, data.kpi, data.unit, data.reason, data.note, by=user, now=clock()
@@ -92,31 +98,31 @@ def propose_exclusion(data: NewExclusion, db: Database, user: Account, clock: Cl
 
 
 @post("/decisions/{id:int}/approve", status_code=200, sync_to_thread=True)
-def approve(id: int, db: Database, user: Account, clock: Clock) -> DecisionView:
+def approve(id: FromPath[int], db: GivenDb, user: GivenUser, clock: GivenClock) -> DecisionView:
     with db.write() as session:
         return shown(DecisionView, decisions.approve(session, id, by=user, now=clock()))
 
 
 @post("/decisions/{id:int}/reject", status_code=200, sync_to_thread=True)
-def reject(id: int, db: Database, user: Account, clock: Clock) -> DecisionView:
+def reject(id: FromPath[int], db: GivenDb, user: GivenUser, clock: GivenClock) -> DecisionView:
     with db.write() as session:
         return shown(DecisionView, decisions.reject(session, id, by=user, now=clock()))
 
 
 @get("/decisions", sync_to_thread=True)
 def list_decisions(
-    db: Database,
-    state: Literal["pending", "approved", "rejected", "all"] = "all",
+    db: GivenDb,
+    standing: Standing = "all",
     after: After = "",
     limit: Limit = DEFAULT,
 ) -> Listing[DecisionView]:
     """Newest first."""
     query = sa.select(Decision)
-    if state == "pending":
+    if standing == "pending":
         query = query.where(Decision.approved_at.is_(None), Decision.rejected_at.is_(None))
-    elif state == "approved":
+    elif standing == "approved":
         query = query.where(Decision.approved_at.is_not(None))
-    elif state == "rejected":
+    elif standing == "rejected":
         query = query.where(Decision.rejected_at.is_not(None))
     with db.read() as session:
         return by_id(session, DecisionView, query, Decision.id, after=after, limit=limit, newest_first=True)

@@ -7,17 +7,15 @@ from datetime import datetime, timedelta
 import msgspec
 import sqlalchemy as sa
 from litestar import get, post
+from litestar.params import FromPath, JSONBody
 
 from checks.envelope import Enrolled, Enrolment
 from server import delivery
+from server.api.given import GivenClock, GivenDb, GivenSettings, GivenUser
 from server.api.listing import DEFAULT, After, Limit, Listing, by_id, shown
-from server.auth.account import Account
 from server.auth.web import admin
-from server.clock import Clock
-from server.db import Database
 from server.delivery.enrolment import enrol_command
 from server.delivery.names import existing
-from server.settings import Settings
 from server.tables import AgentRow, Site
 
 
@@ -50,7 +48,11 @@ class AgentView(msgspec.Struct, frozen=True):
 
 @post("/enrolment-tokens", guards=[admin], sync_to_thread=True)
 def add_enrolment_token(
-    data: NewEnrolmentToken, db: Database, user: Account, clock: Clock, settings: Settings
+    data: JSONBody[NewEnrolmentToken],
+    db: GivenDb,
+    user: GivenUser,
+    clock: GivenClock,
+    settings: GivenSettings,
 ) -> EnrolmentTokenView:
     now, valid_for = clock(), timedelta(hours=min(max(data.hours, 0.0), 1e6))
     with db.write() as session:
@@ -68,13 +70,15 @@ def add_enrolment_token(
 
 
 @post("/enrol", status_code=200, opt={"public": True}, sync_to_thread=True)
-def enrol(data: Enrolment, db: Database, clock: Clock) -> Enrolled:
+def enrol(data: JSONBody[Enrolment], db: GivenDb, clock: GivenClock) -> Enrolled:
     with db.write() as session:
         return delivery.enrol(session, data, now=clock())
 
 
 @get("/sites/{id:str}/agents", sync_to_thread=True)
-def list_agents(id: str, db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[AgentView]:
+def list_agents(
+    id: FromPath[str], db: GivenDb, after: After = "", limit: Limit = DEFAULT
+) -> Listing[AgentView]:
     with db.read() as session:
         existing(session, Site, id)
         query = sa.select(AgentRow).where(AgentRow.site_id == id)
@@ -82,7 +86,7 @@ def list_agents(id: str, db: Database, after: After = "", limit: Limit = DEFAULT
 
 
 @post("/agents/{id:str}/revoke", status_code=200, guards=[admin], sync_to_thread=True)
-def revoke_agent(id: str, db: Database, user: Account, clock: Clock) -> AgentView:
+def revoke_agent(id: FromPath[str], db: GivenDb, user: GivenUser, clock: GivenClock) -> AgentView:
     with db.write() as session:
         return shown(AgentView, delivery.revoke_agent(session, id, by=user.login, now=clock()))
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import sqlalchemy as sa
 from litestar import get
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from server import decisions
 from server.api.decisions import DecisionView
+from server.api.given import GivenClock, GivenDb
 from server.api.listing import DEFAULT, After, Limit, Listing, by_id, shown
-from server.clock import Clock
-from server.db import Database
 from server.delivery.names import existing
 from server.tables import Decision, Episode, EpisodeAlias, EpisodeShare, Finding, Site, Transition
 
 NEWEST_TRANSITIONS = 500
+
+# Litestar keeps the name "state" for itself.
+Standing = Annotated[Literal["open", "lapsed", "all"], QueryParameter(name="state")]
 
 
 class FindingView(msgspec.Struct, frozen=True):
@@ -97,10 +100,10 @@ class EpisodePlace(msgspec.Struct, frozen=True):
 
 @get("/sites/{id:str}/findings", sync_to_thread=True)
 def list_findings(
-    id: str,
-    db: Database,
-    state: Literal["open", "lapsed", "all"] = "all",
-    item: str = "",
+    id: FromPath[str],
+    db: GivenDb,
+    standing: Standing = "all",
+    item: FromQuery[str] = "",
     after: After = "",
     limit: Limit = DEFAULT,
 ) -> Listing[FindingView]:
@@ -108,8 +111,8 @@ def list_findings(
     query = sa.select(Finding).where(Finding.site_id == id)
     if item:
         query = query.where(Finding.item == item)
-    if state != "all":
-        having = sa.select(Episode.finding_id).where(Episode.site_id == id, Episode.state == state)
+    if standing != "all":
+        having = sa.select(Episode.finding_id).where(Episode.site_id == id, Episode.state == standing)
         query = query.where(Finding.id.in_(having))
     with db.read() as session:
         existing(session, Site, id)
@@ -117,7 +120,7 @@ def list_findings(
 
 
 @get("/findings/{id:int}", sync_to_thread=True)
-def show_finding(id: int, db: Database, clock: Clock) -> FindingDetail:
+def show_finding(id: FromPath[int], db: GivenDb, clock: GivenClock) -> FindingDetail:
     now = clock()
     with db.read() as session:
         finding = existing(session, Finding, id)
@@ -159,7 +162,7 @@ def show_finding(id: int, db: Database, clock: Clock) -> FindingDetail:
 
 
 @get("/episodes/{id:int}", sync_to_thread=True)
-def find_episode(id: int, db: Database) -> EpisodePlace:
+def find_episode(id: FromPath[int], db: GivenDb) -> EpisodePlace:
     """Where an episode is told of; the id of one that was merged away still leads there."""
     with db.read() as session:
         alias = session.get(EpisodeAlias, id)

@@ -6,17 +6,16 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from checks.errors import BadInput
-from server.clock import Clock
-from server.db import Database
+from server.api.given import GivenClock, GivenDb
 from server.kpi import figures
 from server.kpi.figures import Figure
 from server.kpi.registry import Kpi
 from server.kpi.unit import Unit
 
-AsOf = Annotated[datetime | None, Parameter(description="With its zone, not in the future; default now")]
+AsOf = Annotated[datetime | None, QueryParameter(description="With its zone, not in the future; default now")]
 
 
 @get("/kpis", sync_to_thread=False)
@@ -27,15 +26,15 @@ def list_kpis() -> list[Kpi]:
 
 @get("/kpis/{id:str}", sync_to_thread=True)
 def show_figure(
-    id: str,
-    db: Database,
-    clock: Clock,
+    id: FromPath[str],
+    db: GivenDb,
+    clock: GivenClock,
     as_of: AsOf = None,
-    engineer: str | None = None,
-    industry: str | None = None,
-    customer: str | None = None,
-    product: str | None = None,
-    site: str | None = None,
+    engineer: FromQuery[str | None] = None,
+    industry: FromQuery[str | None] = None,
+    customer: FromQuery[str | None] = None,
+    product: FromQuery[str | None] = None,
+    site: FromQuery[str | None] = None,
 ) -> Figure:
     """The figure of the whole team, or of one engineer weighed by share, with its units."""
     with db.read() as session:
@@ -52,19 +51,21 @@ def show_figure(
 
 
 @get("/kpis/{id:str}/engineers", sync_to_thread=True)
-def list_by_engineer(id: str, db: Database, clock: Clock, as_of: AsOf = None) -> list[Figure]:
+def list_by_engineer(id: FromPath[str], db: GivenDb, clock: GivenClock, as_of: AsOf = None) -> list[Figure]:
     """A figure for every engineer, and what is unattributed last; without units."""
     with db.read() as session:
         return figures.by_engineer(session, id, as_of=_moment(as_of, clock))
 
 
 @get("/kpis/{id:str}/units/{unit:path}", sync_to_thread=True)
-def show_unit(id: str, unit: str, db: Database, clock: Clock, as_of: AsOf = None) -> Unit:
+def show_unit(
+    id: FromPath[str], unit: FromPath[str], db: GivenDb, clock: GivenClock, as_of: AsOf = None
+) -> Unit:
     with db.read() as session:
         return figures.unit(session, id, unit.lstrip("/"), as_of=_moment(as_of, clock))
 
 
-def _moment(as_of: datetime | None, clock: Clock) -> datetime:
+def _moment(as_of: datetime | None, clock: GivenClock) -> datetime:
     now = clock()
     if as_of is None:
         return now

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 T = TypeVar("T")
 
-Limit = Annotated[int, Parameter(ge=1, le=500, description="How many at most, 1 to 500")]
-After = Annotated[str, Parameter(max_length=200, description="`next` of the portion before")]
+Limit = Annotated[int, QueryParameter(ge=1, le=500, description="How many at most, 1 to 500")]
+After = Annotated[str, QueryParameter(max_length=200, description="`next` of the portion before")]
 DEFAULT = 100
 
 

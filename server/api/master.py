@@ -7,14 +7,13 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 from litestar import get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from checks.model import Moment
 from server import delivery
+from server.api.given import GivenClock, GivenDb, GivenUser
 from server.api.listing import DEFAULT, After, Limit, Listing, by_id, shown
-from server.auth.account import Account
 from server.auth.web import admin
-from server.clock import Clock
-from server.db import Database
 from server.delivery.names import existing
 from server.tables import Customer, Engineer, Product, Project, Site, TargetRow
 
@@ -93,7 +92,9 @@ class TargetView(msgspec.Struct, frozen=True):
 
 
 @post("/customers", guards=[admin], sync_to_thread=True)
-def add_customer(data: NewCustomer, db: Database, user: Account, clock: Clock) -> CustomerView:
+def add_customer(
+    data: JSONBody[NewCustomer], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> CustomerView:
     with db.write() as session:
         row = delivery.add_customer(
             session, data.name, id=data.id, industry=data.industry, by=user.login, now=clock()
@@ -102,19 +103,19 @@ def add_customer(data: NewCustomer, db: Database, user: Account, clock: Clock) -
 
 
 @get("/customers", sync_to_thread=True)
-def list_customers(db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[CustomerView]:
+def list_customers(db: GivenDb, after: After = "", limit: Limit = DEFAULT) -> Listing[CustomerView]:
     with db.read() as session:
         return by_id(session, CustomerView, sa.select(Customer), Customer.id, after=after, limit=limit)
 
 
 @get("/customers/{id:str}", sync_to_thread=True)
-def show_customer(id: str, db: Database) -> CustomerView:
+def show_customer(id: FromPath[str], db: GivenDb) -> CustomerView:
     with db.read() as session:
         return shown(CustomerView, existing(session, Customer, id))
 
 
 @post("/sites", guards=[admin], sync_to_thread=True)
-def add_site(data: NewSite, db: Database, user: Account, clock: Clock) -> SiteView:
+def add_site(data: JSONBody[NewSite], db: GivenDb, user: GivenUser, clock: GivenClock) -> SiteView:
     with db.write() as session:
         row = delivery.add_site(session, data.customer, data.name, id=data.id, by=user.login, now=clock())
         return shown(SiteView, row)
@@ -122,7 +123,7 @@ def add_site(data: NewSite, db: Database, user: Account, clock: Clock) -> SiteVi
 
 @get("/sites", sync_to_thread=True)
 def list_sites(
-    db: Database, customer: str = "", after: After = "", limit: Limit = DEFAULT
+    db: GivenDb, customer: FromQuery[str] = "", after: After = "", limit: Limit = DEFAULT
 ) -> Listing[SiteView]:
     query = sa.select(Site)
     if customer:
@@ -132,13 +133,15 @@ def list_sites(
 
 
 @get("/sites/{id:str}", sync_to_thread=True)
-def show_site(id: str, db: Database) -> SiteView:
+def show_site(id: FromPath[str], db: GivenDb) -> SiteView:
     with db.read() as session:
         return shown(SiteView, existing(session, Site, id))
 
 
 @get("/sites/{id:str}/targets", sync_to_thread=True)
-def list_targets(id: str, db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[TargetView]:
+def list_targets(
+    id: FromPath[str], db: GivenDb, after: After = "", limit: Limit = DEFAULT
+) -> Listing[TargetView]:
     with db.read() as session:
         existing(session, Site, id)
         query = sa.select(TargetRow).where(TargetRow.site_id == id)
@@ -146,26 +149,26 @@ def list_targets(id: str, db: Database, after: After = "", limit: Limit = DEFAUL
 
 
 @post("/products", guards=[admin], sync_to_thread=True)
-def add_product(data: NewProduct, db: Database, user: Account, clock: Clock) -> ProductView:
+def add_product(data: JSONBody[NewProduct], db: GivenDb, user: GivenUser, clock: GivenClock) -> ProductView:
     with db.write() as session:
         row = delivery.add_product(session, data.name, id=data.id, by=user.login, now=clock())
         return shown(ProductView, row)
 
 
 @get("/products", sync_to_thread=True)
-def list_products(db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[ProductView]:
+def list_products(db: GivenDb, after: After = "", limit: Limit = DEFAULT) -> Listing[ProductView]:
     with db.read() as session:
         return by_id(session, ProductView, sa.select(Product), Product.id, after=after, limit=limit)
 
 
 @get("/products/{id:str}", sync_to_thread=True)
-def show_product(id: str, db: Database) -> ProductView:
+def show_product(id: FromPath[str], db: GivenDb) -> ProductView:
     with db.read() as session:
         return shown(ProductView, existing(session, Product, id))
 
 
 @post("/projects", guards=[admin], sync_to_thread=True)
-def add_project(data: NewProject, db: Database, user: Account, clock: Clock) -> ProjectView:
+def add_project(data: JSONBody[NewProject], db: GivenDb, user: GivenUser, clock: GivenClock) -> ProjectView:
     with db.write() as session:
         row = delivery.add_project(
             session,
@@ -183,7 +186,7 @@ def add_project(data: NewProject, db: Database, user: Account, clock: Clock) -> 
 
 @get("/projects", sync_to_thread=True)
 def list_projects(
-    db: Database, site: str = "", after: After = "", limit: Limit = DEFAULT
+    db: GivenDb, site: FromQuery[str] = "", after: After = "", limit: Limit = DEFAULT
 ) -> Listing[ProjectView]:
     query = sa.select(Project)
     if site:
@@ -193,13 +196,15 @@ def list_projects(
 
 
 @get("/projects/{id:str}", sync_to_thread=True)
-def show_project(id: str, db: Database) -> ProjectView:
+def show_project(id: FromPath[str], db: GivenDb) -> ProjectView:
     with db.read() as session:
         return shown(ProjectView, existing(session, Project, id))
 
 
 @post("/engineers", guards=[admin], sync_to_thread=True)
-def add_engineer(data: NewEngineer, db: Database, user: Account, clock: Clock) -> EngineerView:
+def add_engineer(
+    data: JSONBody[NewEngineer], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> EngineerView:
     with db.write() as session:
         row = delivery.add_engineer(
             session, data.name, id=data.id, email=data.email, by=user.login, now=clock()
@@ -208,13 +213,13 @@ def add_engineer(data: NewEngineer, db: Database, user: Account, clock: Clock) -
 
 
 @get("/engineers", sync_to_thread=True)
-def list_engineers(db: Database, after: After = "", limit: Limit = DEFAULT) -> Listing[EngineerView]:
+def list_engineers(db: GivenDb, after: After = "", limit: Limit = DEFAULT) -> Listing[EngineerView]:
     with db.read() as session:
         return by_id(session, EngineerView, sa.select(Engineer), Engineer.id, after=after, limit=limit)
 
 
 @get("/engineers/{id:str}", sync_to_thread=True)
-def show_engineer(id: str, db: Database) -> EngineerView:
+def show_engineer(id: FromPath[str], db: GivenDb) -> EngineerView:
     with db.read() as session:
         return shown(EngineerView, existing(session, Engineer, id))
 

@@ -11,15 +11,14 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 from litestar import get, post
+from litestar.params import FromPath, FromQuery
 from litestar.response import Response
 from sqlalchemy.orm import Session
 
 from checks.envelope import HEADER_AGENT, HEADER_RUN, HEADER_SIGNATURE
+from server.api.given import GivenClock, GivenDb, GivenUser
 from server.api.listing import DEFAULT, After, Limit, Listing, portion, shown
-from server.auth.account import Account
 from server.auth.web import admin
-from server.clock import Clock
-from server.db import Database
 from server.errors import NotFound
 from server.tables import Document, Receipt, TargetRun
 
@@ -67,9 +66,9 @@ class RunDetail(msgspec.Struct, frozen=True):
 
 @get("/runs", sync_to_thread=True)
 def list_runs(
-    db: Database,
-    site: str = "",
-    held: Literal["yes", "no", "any"] = "any",
+    db: GivenDb,
+    site: FromQuery[str] = "",
+    held: FromQuery[Literal["yes", "no", "any"]] = "any",
     after: After = "",
     limit: Limit = DEFAULT,
 ) -> Listing[RunView]:
@@ -91,11 +90,11 @@ def list_runs(
 
 
 @get("/runs/{id:str}", sync_to_thread=True)
-def show_run(id: str, db: Database) -> RunDetail:
+def show_run(id: FromPath[str], db: GivenDb) -> RunDetail:
     return run_detail(db, id)
 
 
-def run_detail(db: Database, id: str) -> RunDetail:
+def run_detail(db: GivenDb, id: FromPath[str]) -> RunDetail:
     with db.read() as session:
         receipt = _run(session, id)
         targets = sa.select(TargetRun.target_id).where(TargetRun.run_id == id)
@@ -112,7 +111,7 @@ def run_detail(db: Database, id: str) -> RunDetail:
 
 
 @get("/runs/{id:str}/document", media_type="application/json", sync_to_thread=True)
-def show_document(id: str, db: Database) -> Response[bytes]:
+def show_document(id: FromPath[str], db: GivenDb) -> Response[bytes]:
     """The body exactly as the agent signed it; the headers hold what verifies it."""
     from zstandard import ZstdDecompressor
 
@@ -132,7 +131,7 @@ def show_document(id: str, db: Database) -> Response[bytes]:
 
 
 @post("/runs/{id:str}/release", status_code=200, guards=[admin], sync_to_thread=True)
-def release_run(id: str, db: Database, user: Account, clock: Clock) -> RunDetail:
+def release_run(id: FromPath[str], db: GivenDb, user: GivenUser, clock: GivenClock) -> RunDetail:
     """Let a held run count at the effective time that was fixed when it arrived."""
     from server.ingest.holds import release
 
@@ -141,7 +140,7 @@ def release_run(id: str, db: Database, user: Account, clock: Clock) -> RunDetail
     return run_detail(db, id)
 
 
-def _run(session: Session, id: str) -> Receipt:
+def _run(session: Session, id: FromPath[str]) -> Receipt:
     row = session.get(Receipt, id)
     if row is None:
         raise NotFound(f"there is no run {id}")
