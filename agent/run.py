@@ -116,6 +116,7 @@ def view_of(run: Run, site: str, stage: str, operator: str, shipment: Shipment |
         partial=run.partial,
         adhoc=profile.adhoc,
         resources=run.resources,
+        run=shipment.run if shipment else "",
         delivery=Delivery(shipment.outcome, shipment.line, shipment.url) if shipment else Delivery(),
     )
 

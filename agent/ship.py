@@ -35,11 +35,15 @@ BACKLOG_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """What became of this run, in one line for people; `url` is the collector's page of it, or empty."""
+    """What became of this run, in one line for people.
+
+    `url` is the collector's page of it and `run` its id; both are empty where there is none.
+    """
 
     outcome: Literal["sent", "spooled", "refused", "not-enrolled", "failed"]
     line: str
     url: str = ""
+    run: str = ""
 
 
 def ship(
@@ -132,26 +136,28 @@ def deliver_now(at: State, kept: Spooled, *, lock_wait_s: float = LOCK_WAIT_S) -
         done = deliver_pending(at, lock_wait_s=lock_wait_s, budget_s=BACKLOG_S)
     except Busy:
         if any(entry.run == kept.run for entry in Spool(at.spool).kept()):
-            return Shipment("sent", f"sent as run {kept.run}, by another firstlight that was delivering")
-        return Shipment("spooled", f"{later}: another firstlight is delivering just now")
+            return Shipment(
+                "sent", f"sent as run {kept.run}, by another firstlight that was delivering", run=kept.run
+            )
+        return Shipment("spooled", f"{later}: another firstlight is delivering just now", run=kept.run)
     except FirstlightError as error:
-        return Shipment("spooled", f"{later}: {error}")
+        return Shipment("spooled", f"{later}: {error}", run=kept.run)
     except OSError as error:
-        return Shipment("spooled", f"{later}: {error.filename or at.spool}: {error.strerror}")
+        return Shipment("spooled", f"{later}: {error.filename or at.spool}: {error.strerror}", run=kept.run)
     mine = next((delivery for delivery in done if delivery.run == kept.run), None)
     return _shipment(mine, done, kept, later)
 
 
 def _shipment(mine: Delivery | None, done: list[Delivery], kept: Spooled, later: str) -> Shipment:
     if mine is None:  # taken by a process that delivered while this one waited for the lock
-        return Shipment("sent", f"sent as run {kept.run}")
+        return Shipment("sent", f"sent as run {kept.run}", run=kept.run)
     before = sum(1 for delivery in done if delivery.outcome == "sent") - (mine.outcome == "sent")
     more = f", with {before} from before" if before else ""
     if mine.outcome == "sent":
         note = f"; {mine.detail}" if mine.detail else ""
-        return Shipment("sent", f"sent as run {kept.run}{more}{note}", mine.url)
+        return Shipment("sent", f"sent as run {kept.run}{more}{note}", mine.url, run=kept.run)
     if mine.outcome == "waiting":
-        return Shipment("spooled", f"{later}: {mine.detail}")
+        return Shipment("spooled", f"{later}: {mine.detail}", run=kept.run)
     if mine.outcome == "held":
-        return Shipment("refused", f"not taken: {mine.detail}")
-    return Shipment("refused", f"refused for good, kept in quarantine: {mine.detail}")
+        return Shipment("refused", f"not taken: {mine.detail}", run=kept.run)
+    return Shipment("refused", f"refused for good, kept in quarantine: {mine.detail}", run=kept.run)

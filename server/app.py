@@ -1,0 +1,62 @@
+"""The collector as one ASGI application: the ingest route in front, pages and API behind it."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from checks import __version__
+from server import api, pages
+from server.auth.web import authentication, provide_user
+from server.clock import Clock, utc_now
+from server.db import Database
+from server.ingest.endpoint import PATH, Endpoint
+from server.ingest.writer import Writer
+from server.settings import Settings
+
+
+def create_app(db: Database, settings: Settings, clock: Clock = utc_now) -> ASGIApp:
+    """The application over an open store; its lifespan starts and stops the ingest thread."""
+    writer = Writer(db, settings.max_decompressed)
+    endpoint = Endpoint(writer, settings, clock)
+    site = _site(db, settings, clock, writer)
+
+    async def collector(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            await endpoint(scope, receive, send)  # type: ignore[arg-type]  # Litestar's own TypedDicts
+        else:
+            await site(scope, receive, send)
+
+    return collector
+
+
+def _site(db: Database, settings: Settings, clock: Clock, writer: Writer) -> Litestar:
+    async def provide_db() -> Database:
+        return db
+
+    async def provide_settings() -> Settings:
+        return settings
+
+    async def provide_clock() -> Clock:
+        return clock
+
+    return Litestar(
+        route_handlers=[*api.ROUTES, *pages.ROUTES, pages.static_router()],
+        dependencies={
+            "db": Provide(provide_db),
+            "settings": Provide(provide_settings),
+            "clock": Provide(provide_clock),
+            "user": Provide(provide_user, sync_to_thread=False),
+        },
+        middleware=[authentication(db, settings, clock)],
+        template_config=pages.template_config(),
+        exception_handlers=pages.EXCEPTION_HANDLERS,
+        compression_config=CompressionConfig(backend="gzip", minimum_size=1024),
+        openapi_config=OpenAPIConfig(title="Firstlight collector", version=__version__, path="/api/schema"),
+        request_max_body_size=settings.max_api_body,
+        on_startup=[writer.start],
+        on_shutdown=[writer.stop],
+    )
