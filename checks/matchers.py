@@ -255,10 +255,10 @@ def _shown(bound: Any) -> str:
         show = {"size": size_text, "percent": percent_text, "span": span_text}[bound.dimension]
         return show(bound.number)
     if isinstance(bound, tuple):
-        return ", ".join(_shown(part) for part in bound)
+        return ", ".join(_shown(part) for part in bound) or "an empty list"
     if bound is None or isinstance(bound, bool):
         return {None: "nothing", True: "true", False: "false"}[bound]
-    return str(bound) if bound != "" else "empty"
+    return str(bound).strip() or "empty"
 
 
 def _runs_away(pattern: str) -> bool:

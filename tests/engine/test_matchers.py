@@ -131,6 +131,11 @@ def test_a_condition_reads_as_a_sentence() -> None:
         str(read_matcher({"at_least": "8 GiB", "at_most": "16 GiB"})) == "at least 8 GiB and at most 16 GiB"
     )
     assert str(read_matcher(5)) == "5"
+    assert [str(read_matcher({"equals": bound})) for bound in (" ", [], None)] == [
+        "empty",
+        "an empty list",
+        "nothing",
+    ]
     assert str(read_matcher({"one_of": ["b", "a"]})) == "one of a, b"
 
 
