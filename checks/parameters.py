@@ -14,8 +14,9 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from checks.errors import BadProfile
-from checks.matchers import Matcher, compile_pattern, read_matcher
+from checks.matchers import Matcher, read_matcher
 from checks.nearest import did_you_mean
+from checks.patterns import compile_pattern
 from checks.units import percent_text, read_percent, read_size, read_span, size_text, span_text
 from checks.yamlfile import Node, wrap
 

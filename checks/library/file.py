@@ -6,8 +6,9 @@ from typing import Literal
 
 from checks.fact import Unavailable
 from checks.facts.files import FileInfo, FileMatch, FileStat, LineMatch
-from checks.matchers import Matcher, Pattern
+from checks.matchers import Matcher
 from checks.model import Message, Scalar, Severity, Verdict
+from checks.patterns import Pattern
 from checks.registry import check
 from checks.verdicts import error, fail, msg, passed, skip
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.matchers import MATCHED_LENGTH, NAMES, compile_pattern, read_matcher
+from checks.matchers import MATCHED_LENGTH, NAMES, read_matcher
+from checks.patterns import compile_pattern
 
 
 def holds(condition: Any, value: object) -> bool:

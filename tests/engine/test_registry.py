@@ -9,8 +9,9 @@ from engine_samples import SampleText, either, fitting_text, full_tank, several_
 
 from checks import registry
 from checks.errors import BadInput
-from checks.matchers import Matcher, Pattern
+from checks.matchers import Matcher
 from checks.model import Severity, Verdict
+from checks.patterns import Pattern
 from checks.registry import check, when
 from checks.verdicts import grade, passed
 
