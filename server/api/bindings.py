@@ -66,12 +66,13 @@ class ChangedItem(msgspec.Struct, frozen=True):
 
 
 class ProposalView(msgspec.Struct, frozen=True):
-    """A reported plan; `added`, `removed` and `changed` say how it differs from the one in force."""
+    """A plan that was reported or accepted; `added`, `removed`, `changed` compare it to the one in force."""
 
     digest: str
     in_force: bool
-    first_run: str
-    first_seen: datetime
+    first_run: str | None
+    first_seen: datetime | None
+    accepted_at: datetime | None
     added: list[PlanItemView]
     removed: list[PlanItemView]
     changed: list[ChangedItem]
@@ -159,6 +160,7 @@ def _proposal(proposal: Proposal) -> ProposalView:
         in_force=proposal.in_force,
         first_run=proposal.first_run,
         first_seen=proposal.first_seen,
+        accepted_at=proposal.accepted_at,
         added=[_item(entry) for entry in difference.added],
         removed=[_item(entry) for entry in difference.removed],
         changed=[ChangedItem(_item(was), _item(becomes)) for was, becomes in difference.changed],

@@ -18,7 +18,7 @@ from server.delivery.names import existing
 from server.delivery.refold import refold_targets
 from server.errors import NotFound, Refused
 from server.plans import Entry, decode
-from server.tables import AcceptedPlan, Binding, Plan, Project, ReportedPlan, TargetRow
+from server.tables import AcceptedPlan, Binding, Micros, Plan, Project, ReportedPlan, TargetRow
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,17 @@ class Difference:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A plan that runs of a binding's target reported, beside the one in force."""
+    """A plan that a binding could hold its target to: one that runs reported, or that it had before.
+
+    `first_run` and `first_seen` say which run first came with it while another was in force (or none);
+    `accepted_at` when it was last accepted under this binding.
+    """
 
     digest: str
     in_force: bool
-    first_run: str
-    first_seen: datetime
+    first_run: str | None
+    first_seen: datetime | None
+    accepted_at: datetime | None
     difference: Difference
 
 
@@ -146,25 +151,41 @@ def plan_in_force(session: Session, binding_id: int, at: datetime) -> Plan | Non
 
 
 def proposals(session: Session, binding_id: int, now: datetime) -> list[Proposal]:
-    """Plans reported for a binding's target and profile, newest first, each against the one in force."""
+    """The plan in force first, then every other one, newest first, each with what it would change."""
     binding = existing(session, Binding, binding_id)
     current = plan_in_force(session, binding_id, now)
-    reported = session.execute(
-        sa.select(Plan, ReportedPlan)
-        .join(ReportedPlan, ReportedPlan.plan_id == Plan.id)
-        .where(ReportedPlan.target_id == binding.target_id, ReportedPlan.profile_id == binding.profile_id)
-        .order_by(ReportedPlan.first_at.desc(), ReportedPlan.id.desc())
+    accepted = (
+        sa.select(AcceptedPlan.plan_id, sa.func.max(AcceptedPlan.valid_from).label("at"))
+        .where(AcceptedPlan.binding_id == binding_id)
+        .group_by(AcceptedPlan.plan_id)
+        .subquery()
     )
-    return [
+    of_binding = (
+        sa.select(Plan, ReportedPlan, sa.type_coerce(accepted.c.at, Micros()))
+        .outerjoin(ReportedPlan, _reported_for(binding))
+        .outerjoin(accepted, accepted.c.plan_id == Plan.id)
+        .where(sa.or_(ReportedPlan.id.is_not(None), accepted.c.at.is_not(None)))
+    )
+    found = [
         Proposal(
             digest=plan.digest,
             in_force=current is not None and current.id == plan.id,
-            first_run=report.first_run,
-            first_seen=report.first_at,
+            first_run=report.first_run if report is not None else None,
+            first_seen=report.first_at if report is not None else None,
+            accepted_at=accepted_at,
             difference=difference(current, plan),
         )
-        for plan, report in reported
+        for plan, report, accepted_at in session.execute(of_binding)
     ]
+    return sorted(found, key=lambda p: (p.in_force, p.first_seen or p.accepted_at or now), reverse=True)
+
+
+def _reported_for(binding: Binding) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        ReportedPlan.plan_id == Plan.id,
+        ReportedPlan.target_id == binding.target_id,
+        ReportedPlan.profile_id == binding.profile_id,
+    )
 
 
 def difference(accepted: Plan | None, proposed: Plan) -> Difference:
@@ -197,17 +218,13 @@ def accept_plan(
         raise Refused(f"another plan of binding {binding_id} was accepted meanwhile; look at it first")
     if digest == seen:
         raise Refused(f"this plan of binding {binding_id} is already in force")
-    plan = session.scalar(
-        sa.select(Plan)
-        .join(ReportedPlan, ReportedPlan.plan_id == Plan.id)
-        .where(
-            Plan.digest == digest,
-            ReportedPlan.target_id == binding.target_id,
-            ReportedPlan.profile_id == binding.profile_id,
-        )
+    known = sa.or_(
+        sa.exists().where(_reported_for(binding)),
+        sa.exists().where(AcceptedPlan.plan_id == Plan.id, AcceptedPlan.binding_id == binding_id),
     )
+    plan = session.scalar(sa.select(Plan).where(Plan.digest == digest, known))
     if plan is None:
-        raise NotFound(f"no run of binding {binding_id} reported a plan {digest}")
+        raise NotFound(f"no run under binding {binding_id} reported a plan {digest}")
     newest = sa.select(sa.func.max(AcceptedPlan.valid_from)).where(AcceptedPlan.binding_id == binding_id)
     last = session.scalar(newest)
     if last is not None and last >= now:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from server import episodes, history
-from server.tables import Binding
+from server.tables import Binding, Episode, EpisodeShare
 
 
 def refold_project(session: Session, project_id: str) -> None:
@@ -27,4 +27,6 @@ def refold_targets(session: Session, targets: Iterable[str]) -> None:
     for target in ordered:
         episodes.refold_target(connection, target)
     # The fold writes rows behind the session's back.
-    session.expire_all()
+    for row in session:
+        if isinstance(row, Episode | EpisodeShare):
+            session.expire(row)
