@@ -29,7 +29,8 @@ def units(session: Session, as_of: datetime, project: str | None = None) -> list
     episodes: dict[str, list[Seen]] = defaultdict(list)
     for seen in load_episodes(connection, as_of, project):
         episodes[seen.project].append(seen)
-    coverage = Coverage(load_observations(connection, as_of, project))
+    longest = timedelta(days=max((p.window_days for p in projects), default=0))
+    coverage = Coverage(load_observations(connection, as_of, project, _own, longest))
     exclusions = load_exclusions(connection, ID, as_of)
     found = [unit_of(p, episodes[p.id], coverage, as_of) for p in projects]
     return [replace(unit, exclusion=exclusions.get(unit.id)) for unit in found]

@@ -42,7 +42,8 @@ def units(session: Session, as_of: datetime, project: str | None = None) -> list
     families: dict[str, dict[str, list[Seen]]] = defaultdict(lambda: defaultdict(list))
     for seen in load_episodes(connection, as_of, project):
         families[seen.project][seen.item].append(seen)
-    coverage = Coverage(load_observations(connection, as_of, project))
+    items = {item for mine in families.values() for item in mine}
+    coverage = Coverage(load_observations(connection, as_of, project, lambda o: o.item in items, WINDOW))
     exclusions = load_exclusions(connection, ID, as_of)
     found = [
         unit_of(p, item, episodes, p.first_cutover, coverage, as_of)

@@ -6,11 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from building import accept_plan, plan_of
 from kpi_history import History, day, histories, opened_days, play
+from sqlalchemy import select
 
 from server.db import Database
 from server.kpi.figures import by_engineer, figure, unit
 from server.kpi.unit import Exclusion
+from server.tables import Binding
 
 CASES = histories("first_go_live.yaml") | histories("recurrence.yaml")
 
@@ -33,10 +36,28 @@ def test_both_databases_say_the_same(db: Database, case: str) -> None:
     check(db, CASES[case])
 
 
+def test_a_target_held_to_two_profiles_is_seen_once_and_owes_both(sqlite_db: Database) -> None:
+    history = CASES["a dark third makes a success unverifiable"]
+    with sqlite_db.write() as session:
+        play(session, history)
+        first = session.scalars(select(Binding)).one()
+        values = {"target_id": first.target_id, "project_id": "erp", "valid_from": first.valid_from}
+        second = Binding(profile_id="other", interval_s=5 * 86_400, **values)
+        session.add(second)
+        session.flush()
+        accept_plan(session, second.id, plan_of(history.items), first.valid_from)
+    # The same items every five days would be covered; daily they are not, and both are owed.
+    compare(sqlite_db, history)
+
+
 def check(db: Database, history: History) -> None:
-    expect = dict(history.expect)
     with db.write() as session:
         play(session, history)
+    compare(db, history)
+
+
+def compare(db: Database, history: History) -> None:
+    expect = dict(history.expect)
     with db.read() as session:
         found = figure(session, history.kpi, as_of=day(history.as_of))
         units = expect.pop("units", None)
