@@ -13,53 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
+from agent.detectors import fitting, is_harmless, names_a_secret
 from checks.fact import Known, Reading, Redacted, Unavailable
 from checks.model import Message, Result, Scalar
 from checks.snapshot import Readings, Snapshot
-
-_NAMES: Final = (
-    r"(?:(?<![A-Za-z])(?i:pass)|(?<=[a-z])Pass"
-    r"|(?i:passw(?:or)?d|passphrase|passcode|pwd|secret|token|credentials?|authorization"
-    r"|(?:api|access|private|secret|signing|encryption|account|auth)[-_. ]?key|connection[-_. ]?string))"
-)
-
-SECRET_NAME: Final = re.compile(rf"{_NAMES}$")
-"""A key of this kind holds a secret whatever its value looks like: ``db.password``, ``X-Api-Key``."""
-
-_SHARP: Final = (
-    # scheme://user:password@host, also with an empty user (Redis) or an @ or / in the password, but no port
-    re.compile(
-        r"\b[a-z][a-z0-9+.-]{1,30}://[^\s/:@]{0,200}:(?!\d{1,5}[/?#])(?P<secret>[^\s/?#]{1,500}|[^\s@]{1,500})@",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----"
-        r"(?:.{0,20000}?-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|.*))",
-        re.DOTALL,
-    ),
-    re.compile(r"(?P<secret>\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"),  # JSON Web Token, RFC 7519
-    re.compile(r"(?P<secret>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)"),  # AWS access key id
-    re.compile(
-        r"(?P<secret>\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}))"
-    ),
-    re.compile(r"\b(?:bearer|basic)\s+(?P<secret>[\w.~+/=-]{8,})", re.IGNORECASE),
-)
-
-_NAMED: Final = re.compile(
-    rf"{_NAMES}[\"']?\s{{0,5}}(?:=>|:=|[:=])\s{{0,5}}"
-    r"(?P<secret>\"[^\"\n]{1,500}\"|'[^'\n]{1,500}'|[^\s\"',;&]{1,500})"
-)
-
-_FLAG: Final = re.compile(rf"--(?:[a-z]+-)?{_NAMES}\s+(?P<secret>[^\s-]\S{{0,500}})")
-
-_HINT: Final = re.compile(
-    rf"://|PRIVATE KEY|eyJ|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|xox|(?i:bearer|basic)|{_NAMES}"
-)
-
-_HARMLESS: Final = re.compile(
-    r"(?:\*+|x+|<[^>]*>|\{[^}]*\}|\$\{?\w+\}?|true|false|yes|no|none|null|\[redacted:\w+\])", re.IGNORECASE
-)
-"""What stands in the place of a secret without being one: a mask, a placeholder, a switch."""
 
 
 class Redactor:
@@ -81,15 +38,15 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with every secret in it replaced."""
-        if len(text) < 6 or not _HINT.search(text):
+        if len(text) < 6:
             return text
-        for pattern in (*_SHARP, _NAMED, _FLAG):
+        for pattern in fitting(text):
             text = pattern.sub(self._replace, text)
         return text
 
     def named(self, name: str, value: str) -> str:
         """The value of a key: replaced as a whole where the key's name says that it is a secret."""
-        if value and SECRET_NAME.search(name) and not _HARMLESS.fullmatch(value):
+        if value and names_a_secret(name) and not is_harmless(value):
             return self.token(value)
         return self.text(value)
 
@@ -153,7 +110,7 @@ class Redactor:
     def _replace(self, match: re.Match[str]) -> str:
         secret = match["secret"]
         bare = secret.strip("\"'")
-        if not bare or _HARMLESS.fullmatch(bare):
+        if not bare or is_harmless(bare):
             return match[0]
         start, end = match.start("secret") - match.start(), match.end("secret") - match.start()
         return match[0][:start] + secret.replace(bare, self.token(bare)) + match[0][end:]

