@@ -126,10 +126,12 @@ def reject(session: Session, decision_id: int, *, by: Account, now: datetime) ->
 def episode_at(session: Session, finding_id: int, at: datetime, now: datetime) -> Episode:
     """The finding's episode that covers a moment; raises `NotFound` where there is none."""
     existing(session, Finding, finding_id)
+    if at > now:
+        raise BadInput(f"{at.isoformat()} has not come yet")
     covering = sa.select(Episode).where(
         Episode.finding_id == finding_id,
         Episode.opened_at <= at,
-        sa.func.coalesce(Episode.closed_at, now) >= at,
+        sa.or_(Episode.closed_at.is_(None), Episode.closed_at >= at),
     )
     episode = session.scalar(covering.order_by(Episode.opened_at.desc()).limit(1))
     if episode is None:
