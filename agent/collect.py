@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from checks.fact import Fact, Known, NotReadable, Reading, Unavailable
 from checks.snapshot import Readings, Snapshot
@@ -39,21 +40,19 @@ class Interrupted(KeyboardInterrupt):
         self.snapshot = snapshot
 
 
-@dataclass(slots=True, eq=False)
-class _Job:
+class _Job(msgspec.Struct, eq=False):
     target: str
     fact: Fact
     name: str
     host: Host
 
 
-@dataclass(slots=True)
-class _Gathered:
+class _Gathered(msgspec.Struct):
     """What one target gave so far; `open` names the facts asked for and not yet read."""
 
-    values: dict[str, Reading] = field(default_factory=dict)
-    duration_ms: dict[str, float] = field(default_factory=dict)
-    open: dict[str, _Job] = field(default_factory=dict)
+    values: dict[str, Reading] = {}
+    duration_ms: dict[str, float] = {}
+    open: dict[str, _Job] = {}
     last: datetime | None = None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from agent.durable import make_folder
 from checks.errors import BadInput
@@ -12,8 +13,7 @@ from checks.errors import BadInput
 SYSTEM_STATE = Path("/var/lib/firstlight")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """The state folder of one agent. Mode 0700: the private key and undelivered runs lie in it."""
 
     root: Path

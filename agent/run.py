@@ -6,7 +6,6 @@ What is shown, stored or sent comes after, and sees nothing that has not been re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_PROFILE: Final = "linux-server"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """What a run gave. Snapshot and evaluation are redacted."""
 
     plan: Plan

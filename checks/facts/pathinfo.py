@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import stat as modes
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from checks.fact import NotReadable
 
@@ -19,8 +20,7 @@ _CAUSES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(msgspec.Struct, frozen=True):
     """What stat(2) tells of a path, links followed: `mode` with the type's bits, `mtime` in Unix seconds."""
 
     mode: int
@@ -30,8 +30,7 @@ class Stat:
     mtime: float
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
+class Space(msgspec.Struct, frozen=True):
     """What statvfs(3) tells, in bytes and inodes; `available` is what ordinary users have left."""
 
     total: int

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 COMM_LENGTH: Final = 15
 """The kernel keeps this many bytes of a process's name; the rest is taken from its first argument."""
@@ -18,8 +19,7 @@ COMM_LENGTH: Final = 15
 _LISTEN = b"0A"
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """A live process; `uid` is the effective one, -1 where the system has none (`user` then says who)."""
 
     pid: int
@@ -29,8 +29,7 @@ class Process:
     kernel: bool = False
 
 
-@dataclass(frozen=True)
-class Listeners:
+class Listeners(msgspec.Struct, frozen=True):
     """Who listens for TCP. The holders of `hidden` sockets are not known; they are among the `suspects`."""
 
     pids: frozenset[int]
