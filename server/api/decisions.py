@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
 from litestar import get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from checks.model import Moment, Severity
 from server import decisions
 from server.api.given import GivenClock, GivenDb, GivenUser
 from server.api.listing import DEFAULT, After, Limit, Listing, by_id, shown
 from server.tables import Decision
-
-# Litestar keeps the name "state" for itself.
-Standing = Annotated[Literal["pending", "approved", "rejected", "all"], QueryParameter(name="state")]
 
 
 class NewSeverity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,17 +109,17 @@ def reject(id: FromPath[int], db: GivenDb, user: GivenUser, clock: GivenClock) -
 @get("/decisions", sync_to_thread=True)
 def list_decisions(
     db: GivenDb,
-    standing: Standing = "all",
+    outcome: FromQuery[Literal["pending", "approved", "rejected", "all"]] = "all",
     after: After = "",
     limit: Limit = DEFAULT,
 ) -> Listing[DecisionView]:
     """Newest first."""
     query = sa.select(Decision)
-    if standing == "pending":
+    if outcome == "pending":
         query = query.where(Decision.approved_at.is_(None), Decision.rejected_at.is_(None))
-    elif standing == "approved":
+    elif outcome == "approved":
         query = query.where(Decision.approved_at.is_not(None))
-    elif standing == "rejected":
+    elif outcome == "rejected":
         query = query.where(Decision.rejected_at.is_not(None))
     with db.read() as session:
         return by_id(session, DecisionView, query, Decision.id, after=after, limit=limit, newest_first=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
 from litestar import get
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery
 
 from server import decisions
 from server.api.decisions import DecisionView
@@ -18,9 +18,6 @@ from server.delivery.names import existing
 from server.tables import Decision, Episode, EpisodeAlias, EpisodeShare, Finding, Site, Transition
 
 NEWEST_TRANSITIONS = 500
-
-# Litestar keeps the name "state" for itself.
-Standing = Annotated[Literal["open", "lapsed", "all"], QueryParameter(name="state")]
 
 
 class FindingView(msgspec.Struct, frozen=True):
@@ -102,17 +99,17 @@ class EpisodePlace(msgspec.Struct, frozen=True):
 def list_findings(
     id: FromPath[str],
     db: GivenDb,
-    standing: Standing = "all",
+    episode: FromQuery[Literal["open", "lapsed", "all"]] = "all",
     item: FromQuery[str] = "",
     after: After = "",
     limit: Limit = DEFAULT,
 ) -> Listing[FindingView]:
-    """The findings of a site; ``state=open`` leaves those that have an open episode."""
+    """The findings of a site; ``episode=open`` leaves those that have an open episode."""
     query = sa.select(Finding).where(Finding.site_id == id)
     if item:
         query = query.where(Finding.item == item)
-    if standing != "all":
-        having = sa.select(Episode.finding_id).where(Episode.site_id == id, Episode.state == standing)
+    if episode != "all":
+        having = sa.select(Episode.finding_id).where(Episode.site_id == id, Episode.state == episode)
         query = query.where(Finding.id.in_(having))
     with db.read() as session:
         existing(session, Site, id)
@@ -165,8 +162,8 @@ def show_finding(id: FromPath[int], db: GivenDb, clock: GivenClock) -> FindingDe
 def find_episode(id: FromPath[int], db: GivenDb) -> EpisodePlace:
     """Where an episode is told of; the id of one that was merged away still leads there."""
     with db.read() as session:
-        alias = session.get(EpisodeAlias, id)
-        episode = existing(session, Episode, alias.episode_id if alias is not None else id)
+        merged = session.scalar(sa.select(EpisodeAlias.episode_id).where(EpisodeAlias.id == id))
+        episode = existing(session, Episode, id if merged is None else merged)
         return EpisodePlace(episode.id, episode.finding_id)
 
 

@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from litestar.params import QueryParameter
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from checks.errors import BadInput
+from server.delivery.names import LARGEST_ID
+
 T = TypeVar("T")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=500, description="How many at most, 1 to 500")]
@@ -36,10 +39,18 @@ def by_id(
 ) -> Listing[T]:
     """The rows of `query` as `view`, in the order of `id`."""
     if after:
-        place: Any = int(after) if after.isdecimal() and isinstance(id.type, sa.Integer) else after
+        place: Any = after
+        if isinstance(id.type, sa.Integer):
+            place = _number(after)
         query = query.where(id < place if newest_first else id > place)
     rows = session.scalars(query.order_by(id.desc() if newest_first else id).limit(limit + 1)).all()
     return portion([shown(view, row) for row in rows], limit, [str(getattr(row, id.key)) for row in rows])
+
+
+def _number(after: str) -> int:
+    if not after.isascii() or not after.isdecimal():
+        raise BadInput(f"after: {after!r} is not the `next` of a portion before")
+    return min(int(after), LARGEST_ID)
 
 
 def portion(items: list[T], limit: int, places: Iterable[str]) -> Listing[T]:

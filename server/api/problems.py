@@ -11,6 +11,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Response
+from sqlalchemy.exc import DataError
 
 from checks.envelope import Problem
 from checks.errors import BadInput
@@ -51,6 +52,12 @@ def refused_request(request: AnyRequest, error: HTTPException) -> Response[bytes
     return problem(error.status_code, detail, path=path, headers=dict(error.headers or {}))
 
 
+def unstorable(request: AnyRequest, error: DataError | OverflowError) -> Response[bytes]:
+    """A value no column can hold, such as a NUL in a text; it got past the checks that name it better."""
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    return problem(400, "a value is too large, or holds characters that cannot be stored")
+
+
 def failed(request: AnyRequest, error: Exception) -> Response[bytes]:
     """A mistake of ours: the log keeps the cause, the answer says none of it."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
@@ -73,5 +80,7 @@ def problem(
 HANDLERS: Final[dict[int | type[Exception], Callable[[AnyRequest, Any], Response[Any]]]] = {
     BadInput: refused_input,
     HTTPException: refused_request,
+    DataError: unstorable,
+    OverflowError: unstorable,
     Exception: failed,
 }

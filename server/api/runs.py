@@ -82,7 +82,10 @@ def list_runs(
         if after:
             last = _run(session, after)
             query = query.where(
-                sa.tuple_(Receipt.effective_at, Receipt.id) < sa.tuple_(last.effective_at, last.id)
+                sa.or_(
+                    Receipt.effective_at < last.effective_at,
+                    sa.and_(Receipt.effective_at == last.effective_at, Receipt.id < last.id),
+                )
             )
         newest = query.order_by(Receipt.effective_at.desc(), Receipt.id.desc())
         rows = session.scalars(newest.limit(limit + 1)).all()

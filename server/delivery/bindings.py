@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from checks.errors import BadInput
 from server import audit
-from server.delivery.names import existing
+from server.delivery.names import existing, expected_interval
 from server.delivery.refold import refold_targets
 from server.errors import NotFound, Refused
 from server.plans import Entry, decode
@@ -67,8 +67,7 @@ def bind(
     target = existing(session, TargetRow, target_id, lock=True)
     if not profile_id or len(profile_id) > 200:
         raise BadInput("a binding names a profile, such as linux-server")
-    if interval_s <= 0:
-        raise BadInput("interval_s is the expected seconds between runs; right is above 0")
+    expected_interval(interval_s)
     if project_id is not None:
         project = existing(session, Project, project_id)
         if project.site_id != target.site_id:

@@ -16,7 +16,7 @@ from checks.envelope import Enrolled, Enrolment
 from checks.errors import BadInput
 from server import audit, store
 from server.auth.secret import digest_of, new_secret
-from server.delivery.names import existing
+from server.delivery.names import existing, expected_interval
 from server.errors import Forbidden, Refused
 from server.tables import AgentKey, AgentRow, EnrolmentToken, Project, Receipt, Site, TargetRow
 
@@ -45,8 +45,7 @@ def issue_enrolment_token(
         raise Refused(f"project {project_id} is not at site {site_id}")
     if not timedelta(0) < valid_for <= LONGEST:
         raise BadInput(f"a token is valid for up to {LONGEST.days} days")
-    if interval_s <= 0:
-        raise BadInput("interval_s is the expected seconds between runs; right is above 0")
+    expected_interval(interval_s)
     if len(profile_id) > 200:
         raise BadInput("a profile's id has at most 200 characters")
     text = new_secret("fle")

@@ -18,6 +18,8 @@ Row = TypeVar("Row", bound="Base")
 
 # Ids stand in URLs, in file names and in the ids of KPI units, which join them with "/".
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+LARGEST_ID = 2**31 - 1
+LONGEST_INTERVAL_S = 366 * 86_400
 
 
 def fresh_id(session: Session, table: type[Base], chosen: str, name: str) -> str:
@@ -47,7 +49,16 @@ def fresh_id(session: Session, table: type[Base], chosen: str, name: str) -> str
 
 def existing(session: Session, table: type[Row], id: Any, *, lock: bool = False) -> Row:
     """The row with this id; raises `NotFound`. With `lock` other writers of it wait (PostgreSQL)."""
-    row = session.get(table, id, with_for_update=True if lock else None)
+    # Past the range of the column a database refuses the question instead of finding nothing.
+    askable = not isinstance(id, int) or 0 < id <= LARGEST_ID
+    row = session.get(table, id, with_for_update=True if lock else None) if askable else None
     if row is None:
         raise NotFound(f"there is no {table.__tablename__.replace('_', ' ')} {id}")
     return row
+
+
+def expected_interval(seconds: int) -> int:
+    """The expected seconds between runs, if they make sense; raises `BadInput`."""
+    if not 0 < seconds <= LONGEST_INTERVAL_S:
+        raise BadInput("interval_s is the expected seconds between runs; right is above 0 and up to a year")
+    return seconds

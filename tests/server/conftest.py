@@ -62,8 +62,8 @@ class Collector:
             )
             session.add(user)
             session.flush()
-            month = timedelta(days=30)
-            self.tokens[login] = issue_api_token(session, user.id, "tests", month, by=login, now=self.clock())
+            year = timedelta(days=365)
+            self.tokens[login] = issue_api_token(session, user.id, "tests", year, by=login, now=self.clock())
 
     def call(self, method: str, path: str, body: Any = None, *, by: str | None = "root") -> Any:
         """The response to a request of somebody's API token, of nobody's with None."""

@@ -62,6 +62,7 @@ def test_one_target_never_counts_for_two_projects_at_a_time(plant: Database) -> 
     [
         ({"profile_id": ""}, "names a profile"),
         ({"interval_s": 0}, "right is above 0"),
+        ({"interval_s": 2**40}, "up to a year"),
         ({"valid_until": START}, "must be after valid_from"),
         ({"project_id": "none"}, "no project none"),
         ({"target_id": "none"}, "no target none"),
