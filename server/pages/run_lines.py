@@ -1,0 +1,73 @@
+"""Runs as lists show them, newest first by effective time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from server.tables import Receipt, Site
+
+
+@dataclass(frozen=True)
+class RunLine:
+    id: str
+    site_id: str
+    site_name: str
+    profile_id: str
+    stage: str
+    effective_at: datetime
+    held: str
+    flags: str
+    passed: int
+    warned: int
+    failed: int
+    errors: int
+    skipped: int
+    manual: int
+
+
+def newest_runs(
+    session: Session,
+    *,
+    limit: int,
+    site_id: str = "",
+    held: bool = False,
+    before: tuple[datetime, str] | None = None,
+) -> list[RunLine]:
+    """The newest runs (of a site, or those held), after the place `before` in that order."""
+    r = Receipt
+    query = (
+        sa.select(
+            r.id,
+            r.site_id,
+            Site.name,
+            r.profile_id,
+            r.stage,
+            r.effective_at,
+            r.held,
+            r.flags,
+            r.passed,
+            r.warned,
+            r.failed,
+            r.errors,
+            r.skipped,
+            r.manual,
+        )
+        .join(Site, Site.id == r.site_id)
+        .order_by(r.effective_at.desc(), r.id.desc())
+        .limit(limit)
+    )
+    if site_id:
+        query = query.where(r.site_id == site_id)
+    if held:
+        query = query.where(r.held != "")
+    if before is not None:
+        at, id = before
+        query = query.where(sa.or_(r.effective_at < at, sa.and_(r.effective_at == at, r.id < id)))
+    rows: Sequence[Any] = session.execute(query).all()
+    return [RunLine(*row) for row in rows]
