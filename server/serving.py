@@ -6,10 +6,12 @@ SQLite's promises hold for one server process; a second one on the same file is 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from checks.errors import BadInput
@@ -73,7 +75,19 @@ def serve(app: Any, listener: socket.socket) -> None:
     """Answer requests until SIGINT or SIGTERM, then finish those under way."""
     from uvicorn import Server
 
-    Server(_config(app)).run(sockets=[listener])
+    # uvicorn raises the signal again once it has finished; it then ends this function, not the process,
+    # so that whoever called lets go of the store in order.
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        Server(_config(app)).run(sockets=[listener])
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _config(app: Any) -> Config:

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Response
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, OperationalError
 
 from checks.envelope import Problem
 from checks.errors import BadInput
@@ -25,6 +25,12 @@ STATUS: Final[dict[type[BadInput], int]] = {
     LoginFailed: 401,
     Throttled: 429,
 }
+PLAIN: Final = {
+    404: "there is nothing at this address",
+    405: "this address does not take that method",
+    413: "the request is larger than this collector takes",
+}
+"""Sentences for what the framework refuses with a bare phrase."""
 
 log = logging.getLogger("firstlight.api")
 
@@ -49,6 +55,8 @@ def refused_request(request: AnyRequest, error: HTTPException) -> Response[bytes
         detail = f"{path}: {first['message']}"
         if key == "data" and first["message"] == "'data'":
             detail = "the request needs a JSON body"
+    elif detail == HTTPStatus(error.status_code).phrase:
+        detail = PLAIN.get(error.status_code, detail)
     return problem(error.status_code, detail, path=path, headers=dict(error.headers or {}))
 
 
@@ -56,6 +64,12 @@ def unstorable(request: AnyRequest, error: DataError | OverflowError) -> Respons
     """A value no column can hold, such as a NUL in a text; it got past the checks that name it better."""
     log.warning("%s %s: %s", request.method, request.url.path, error)
     return problem(400, "a value is too large, or holds characters that cannot be stored")
+
+
+def busy(request: AnyRequest, error: OperationalError) -> Response[bytes]:
+    """The store did not answer in time, or cannot be reached."""
+    log.error("%s %s: the store did not answer", request.method, request.url.path, exc_info=error)
+    return problem(503, "the store is busy or cannot be reached; try again", headers={"Retry-After": "5"})
 
 
 def failed(request: AnyRequest, error: Exception) -> Response[bytes]:
@@ -82,5 +96,6 @@ HANDLERS: Final[dict[int | type[Exception], Callable[[AnyRequest, Any], Response
     HTTPException: refused_request,
     DataError: unstorable,
     OverflowError: unstorable,
+    OperationalError: busy,
     Exception: failed,
 }

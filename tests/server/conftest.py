@@ -10,8 +10,9 @@ from typing import Any
 
 import building
 import pytest
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
 from litestar.testing import TestClient
 
 from server import api
@@ -92,10 +93,10 @@ class Collector:
         return str(problem["detail"])
 
 
-def api_of(db: Database, settings: Settings, clock: Clock) -> Litestar:
+def api_of(db: Database, settings: Settings, clock: Clock, *more: Router) -> Litestar:
     """The API's routes as the application mounts them."""
     return Litestar(
-        route_handlers=list(api.ROUTES),
+        route_handlers=[*api.ROUTES, *more],
         dependencies={
             "db": Provide(lambda: db, sync_to_thread=False),
             "settings": Provide(lambda: settings, sync_to_thread=False),
@@ -105,7 +106,7 @@ def api_of(db: Database, settings: Settings, clock: Clock) -> Litestar:
         middleware=[authentication(db, settings, clock)],
         exception_handlers=api.problems.HANDLERS,
         request_max_body_size=settings.max_api_body,
-        openapi_config=None,
+        openapi_config=OpenAPIConfig(title="Firstlight", version="1", path="/api/schema"),
     )
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from conftest import PASSWORD, Collector, api_of
+from litestar import Router, post
 from litestar.testing import TestClient
 
-from server.auth.web import own_origin
+from server.auth.web import GUARDS, own_origin
 from server.settings import Settings
 
 PUBLIC = {("POST", "/api/v1/enrol"), ("POST", "/api/v1/sessions")}
@@ -29,6 +30,7 @@ def routes_of(collector: Collector) -> list[tuple[str, str]]:
     return [
         (method, route.path)
         for route in collector.client.app.routes
+        if route.path.startswith("/api/v1/")
         for method in sorted(route.methods - {"OPTIONS", "HEAD"})
     ]
 
@@ -210,3 +212,53 @@ def test_the_audit_trail_says_who_did_what_newest_first(collector: Collector) ->
 def test_a_malformed_authorization_is_nobody(collector: Collector, header: str) -> None:
     response = collector.client.get("/api/v1/me", headers={"Authorization": header.encode("latin-1")})
     assert response.status_code == 401
+
+
+def test_a_form_carries_the_csrf_token_in_a_hidden_field(collector: Collector) -> None:
+    @post("/form", sync_to_thread=False)
+    def form() -> str:
+        return "done"
+
+    page = Router("/pages", route_handlers=[form], guards=list(GUARDS))
+    settings = Settings(db="")
+    with TestClient(api_of(collector.db, settings, collector.clock, page)) as client:
+        body = {"login": "root", "password": PASSWORD}
+        csrf = client.post("/api/v1/sessions", json=body).json()["csrf"]
+        assert client.post("/pages/form", data={"csrf": csrf}).status_code == 201
+        assert client.post("/pages/form", files={"csrf": (None, csrf)}).status_code == 201
+        for wrong in ({"csrf": "guessed"}, {}):
+            assert client.post("/pages/form", data=wrong).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "seen"),
+    [
+        (False, "9.9.9.9", "testclient"),
+        (True, "9.9.9.9", "9.9.9.9"),
+        (True, "1.1.1.1, 9.9.9.9", "9.9.9.9"),
+        (True, "", "testclient"),
+    ],
+)
+def test_only_a_trusted_proxy_may_say_where_a_request_came_from(
+    collector: Collector, trusted: bool, forwarded: str, seen: str
+) -> None:
+    settings = Settings(db="", trust_proxy=trusted)
+    with TestClient(api_of(collector.db, settings, collector.clock)) as client:
+        body = {"login": "root", "password": PASSWORD}
+        client.post("/api/v1/sessions", json=body, headers={"X-Forwarded-For": forwarded})
+    assert collector.get("/audit?limit=1")["items"][0]["detail"] == f"from {seen}"
+
+
+def test_the_api_describes_itself_from_the_same_types(collector: Collector) -> None:
+    schema = collector.client.get("/api/schema/openapi.json").json()
+    assert len(schema["paths"]) > 40
+    assert "NewAssignment" in str(schema["paths"]["/api/v1/assignments"]["post"]["requestBody"])
+
+
+def test_a_store_that_cannot_be_reached_says_when_to_try_again(collector: Collector) -> None:
+    with collector.db.engine.connect() as connection:
+        connection.exec_driver_sql("DROP TABLE product")
+    response = collector.call("GET", "/products")
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
+    assert "product" not in response.json()["detail"]
