@@ -104,6 +104,7 @@ def environment() -> Environment:
         words.ago,
         words.clip,
         words.prose,
+        words.unmarked,
         words.percent,
         words.count,
         words.size,

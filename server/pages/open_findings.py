@@ -64,17 +64,17 @@ def unsettled(session: Session, states: Iterable[str], *, site_id: str | None = 
         Episode.lapsed_at,
         Episode.recurred,
     )
-    # From the sites, so that the index over (site, state) serves the question for all sites too.
     query = (
         sa.select(*columns)
-        .select_from(Site)
-        .join(Episode, Episode.site_id == Site.id)
+        .select_from(Episode)
+        .join(Site, Site.id == Episode.site_id)
         .join(Finding, Finding.id == Episode.finding_id)
         .join(TargetRow, TargetRow.id == Finding.target_id)
         .where(Episode.state.in_(list(states)))
     )
-    if site_id is not None:
-        query = query.where(Site.id == site_id)
+    # Sites are always named, so that the index over (site, state) serves the question for all of them too.
+    sites = [site_id] if site_id is not None else sa.select(Site.id)
+    query = query.where(Episode.site_id.in_(sites))
     rows: Sequence[Any] = session.execute(query).all()
     found = [Unsettled(*row) for row in rows]
     changed = _agreed(session, site_id)
@@ -95,7 +95,7 @@ def _agreed(session: Session, site_id: str | None) -> dict[int, str]:
             Decision.kind == "severity",
             Decision.approved_at.is_not(None),
             Decision.at >= Episode.opened_at,
-            Episode.closed_at.is_(None),
+            Episode.state.in_(["open", "lapsed"]),
         )
         .order_by(Decision.approved_at, Decision.id)
     )

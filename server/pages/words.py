@@ -160,6 +160,11 @@ def clip(text: str, length: int = 300) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def unmarked(name: str) -> str:
+    """A name beside which the page says "example" itself, without the name's own mark."""
+    return name.removesuffix(" (example)")
+
+
 def prose(text: str) -> Markup:
     """A text from outside, escaped, with what stands between backticks set as code."""
     parts = [escape(part) for part in text.split("`")]
