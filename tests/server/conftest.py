@@ -106,6 +106,7 @@ def api_of(db: Database, settings: Settings, clock: Clock, *more: Router) -> Lit
         middleware=[authentication(db, settings, clock)],
         exception_handlers=api.problems.HANDLERS,
         request_max_body_size=settings.max_api_body,
+        logging_config=None,
         openapi_config=OpenAPIConfig(title="Firstlight", version="1", path="/api/schema"),
     )
 

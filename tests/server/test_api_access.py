@@ -257,8 +257,8 @@ def test_the_api_describes_itself_from_the_same_types(collector: Collector) -> N
 
 def test_a_store_that_cannot_be_reached_says_when_to_try_again(collector: Collector) -> None:
     with collector.db.engine.connect() as connection:
-        connection.exec_driver_sql("DROP TABLE product")
-    response = collector.call("GET", "/products")
+        connection.exec_driver_sql("DROP TABLE decision")
+    response = collector.call("GET", "/decisions")
     assert response.status_code == 503
     assert response.headers["retry-after"] == "5"
-    assert "product" not in response.json()["detail"]
+    assert "table" not in response.json()["detail"]
