@@ -7,166 +7,15 @@ server's fold is held against it, so it shares no code with the server and is wr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from fractions import Fraction
-from typing import NamedTuple
+
+from history_words import Binding, Change, Entry, Episode, Finding, Line, Past, Run, Target, World
+from reference_shares import charge
 
 FIRST_DAY = timedelta(hours=24)
 RECURRENCE = timedelta(days=90)
 DECISIVE = ("pass", "warn", "fail")
-
-
-# --- what a history is made of ---------------------------------------------------------------------------
-
-
-class Target(NamedTuple):
-    site: str
-    name: str
-
-
-class Finding(NamedTuple):
-    target: Target
-    item: str
-    object: str
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a run reported of one object."""
-
-    status: str
-    severity: str = "P2"
-    cause: str = ""
-
-
-@dataclass(frozen=True)
-class ItemReport:
-    """An item that a run set out to evaluate: the rule it used, what it saw, and whether that is all."""
-
-    rule: str
-    objects: Mapping[str, Seen]
-    complete: bool = True
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run with all it said; an item that is missing from `reports` was out of scope at that target.
-
-    `from_snapshot` marks an evaluation of saved readings, which never counts.
-    """
-
-    id: str
-    at: datetime
-    site: str
-    profile: str
-    reports: Mapping[Target, Mapping[str, ItemReport]]
-    from_snapshot: bool = False
-
-
-@dataclass(frozen=True)
-class Line:
-    """One item of an accepted plan."""
-
-    rule: str
-    opens_on: str = "fail"
-    severity: str = "P2"
-
-
-@dataclass(frozen=True)
-class AcceptedPlan:
-    valid_from: datetime
-    lines: Mapping[str, Line]
-
-
-@dataclass(frozen=True)
-class Binding:
-    """A target held to a profile for a project (none: for the site); its plans follow each other."""
-
-    target: Target
-    profile: str
-    project: str | None
-    valid_from: datetime
-    valid_until: datetime | None
-    plans: tuple[AcceptedPlan, ...]
-
-
-@dataclass(frozen=True)
-class Assignment:
-    project: str
-    engineer: str
-    role: str
-    share: Fraction
-    valid_from: datetime
-    valid_until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Handover:
-    """The baseline at which `engineer` took a role over; `at` is the time of `run`."""
-
-    project: str
-    role: str
-    predecessor: str | None
-    engineer: str
-    run: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything that is agreed beside the runs."""
-
-    bindings: tuple[Binding, ...]
-    assignments: tuple[Assignment, ...] = ()
-    handovers: tuple[Handover, ...] = ()
-
-
-# --- what it amounts to ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Change:
-    """A moment at which a finding's entry became another; `gone` has no severity, cause or rule."""
-
-    at: datetime
-    run: str
-    status: str
-    severity: str
-    cause: str
-    rule: str
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One stretch from opened to closed, with who is charged for it.
-
-    `share_reasons` is not compared by ``==``: an engineer charged for two roles has one share, but may have
-    two reasons.
-    """
-
-    opened_at: datetime
-    opened_run: str
-    state: str
-    lapsed_at: datetime | None
-    closed_at: datetime | None
-    closed_run: str | None
-    close_kind: str
-    rule_changed: bool
-    severity: str
-    recurred: bool
-    project: str | None
-    reason: str
-    shares: Mapping[str, float]
-    share_reasons: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
-
-
-@dataclass(frozen=True)
-class Past:
-    """All there is to say about one finding."""
-
-    changes: tuple[Change, ...]
-    episodes: tuple[Episode, ...]
 
 
 def history(world: World, runs: Iterable[Run]) -> dict[Finding, Past]:
@@ -233,18 +82,6 @@ def accepted_line(world: World, target: Target, run: Run, item: str) -> Line | N
 # --- a finding's entries, and where they change ----------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What one run says of one finding, together with the accepted line under which it counts."""
-
-    run: Run
-    status: str
-    severity: str
-    cause: str
-    rule: str
-    line: Line
-
-
 def entries_of(world: World, ordered: list[Run], finding: Finding) -> list[Entry]:
     """What every run that speaks for the finding says of it, from its first observation on.
 
@@ -258,7 +95,8 @@ def entries_of(world: World, ordered: list[Run], finding: Finding) -> list[Entry
         report = run.reports[finding.target][finding.item]
         seen = report.objects.get(finding.object)
         if seen is not None:
-            entries.append(Entry(run, seen.status, seen.severity, seen.cause, report.rule, line))
+            severity = min(seen.severity, line.severity)
+            entries.append(Entry(run, seen.status, severity, seen.cause, report.rule, line))
         elif report.complete and entries:
             entries.append(Entry(run, "gone", "", "", "", line))
     return entries
@@ -304,7 +142,7 @@ def episodes(world: World, ordered: list[Run], finding: Finding) -> tuple[Episod
     """The finding's episodes, oldest first, charged."""
     told: list[Episode] = []
     current: Episode | None = None
-    kept: list[Entry] = []  # the fail and warn entries of the current episode
+    kept: list[Entry] = []  # the entries that opened the current episode, continued it or kept it open
     passed: Entry | None = None  # the newest pass so far
     decisive: Entry | None = None  # the newest pass, warn or fail so far
     opened_after: list[Entry | None] = []  # for each episode, the decisive entry before it
@@ -337,7 +175,7 @@ def episodes(world: World, ordered: list[Run], finding: Finding) -> tuple[Episod
             kept = [entry]
             opened_after.append(decisive)
         elif current is not None:
-            if entry.status in ("warn", "fail"):
+            if opens(entry) or (entry.status == "warn" and current.state == "open"):
                 kept.append(entry)
             if opens(entry):
                 current = replace(current, state="open", lapsed_at=None)
@@ -375,82 +213,5 @@ def _closed(episode: Episode) -> datetime:
 
 
 def _severity(kept: list[Entry]) -> str:
-    """The worst that was reported or accepted within a day of the opening; P0 is worse than P1."""
-    first_day = [entry for entry in kept if entry.run.at - kept[0].run.at <= FIRST_DAY]
-    return min(min(entry.severity, entry.line.severity) for entry in first_day)
-
-
-# --- who -------------------------------------------------------------------------------------------------
-
-
-def charge(world: World, episode: Episode, rule: str, prior: Entry | None) -> Episode:
-    """The episode with the shares of whoever held a role when it opened.
-
-    `rule` is the opening result's, `prior` the newest decisive entry before it.
-    """
-    if episode.project is None:
-        return replace(episode, reason="site", shares={})
-    shares: dict[str, Fraction] = {}
-    reasons: dict[str, set[str]] = {}
-    unattributed: set[str] = set()
-    rest = Fraction(1)
-    for assignment in world.assignments:
-        if assignment.project != episode.project or not _holds_role(assignment, episode.opened_at):
-            continue
-        rest -= assignment.share
-        engineer, reason = _charged(world, assignment, episode, rule, prior)
-        if engineer is None:
-            unattributed.add(reason)
-        else:
-            shares[engineer] = shares.get(engineer, Fraction(0)) + assignment.share
-            reasons.setdefault(engineer, set()).add(reason)
-    if rest > 0:
-        unattributed.add("no-holder")
-    return replace(
-        episode,
-        reason=",".join(sorted(unattributed)),
-        shares={engineer: float(share) for engineer, share in sorted(shares.items())},
-        share_reasons={engineer: frozenset(why) for engineer, why in reasons.items()},
-    )
-
-
-def _holds_role(assignment: Assignment, at: datetime) -> bool:
-    begun = assignment.valid_from <= at
-    return begun and (assignment.valid_until is None or at < assignment.valid_until)
-
-
-def baseline(world: World, assignment: Assignment, at: datetime) -> Handover | None:
-    """The handover that counts for an assignment at a moment: the latest by then, else the next one."""
-    mine = [
-        handover
-        for handover in world.handovers
-        if (handover.project, handover.role, handover.engineer)
-        == (assignment.project, assignment.role, assignment.engineer)
-    ]
-    by_then = [handover for handover in mine if handover.at <= at]
-    if by_then:
-        return max(by_then, key=lambda handover: handover.at)
-    return min(mine, key=lambda handover: handover.at, default=None)
-
-
-def _charged(
-    world: World, assignment: Assignment, episode: Episode, rule: str, prior: Entry | None
-) -> tuple[str | None, str]:
-    """Who bears an assignment's share and why; nobody means it is unattributed for that reason."""
-    handover = baseline(world, assignment, episode.opened_at)
-    since = handover.at if handover is not None else assignment.valid_from
-    if handover is not None and episode.opened_at <= handover.at:
-        if episode.closed_at is not None and episode.closed_at <= handover.at:
-            return None, "before-baseline"
-        if handover.predecessor is None:
-            return None, "first-seen"
-        return handover.predecessor, "predecessor"
-    if prior is None:
-        return None, "first-seen"
-    if prior.status != "pass":
-        return None, "warned-before"
-    if prior.rule != rule:
-        return None, "rule-changed"
-    if prior.run.at < since:
-        return None, "not-seen-since-handover"
-    return assignment.engineer, "holder"
+    """The worst within a day of the opening."""
+    return min(entry.severity for entry in kept if entry.run.at - kept[0].run.at <= FIRST_DAY)

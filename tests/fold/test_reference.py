@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from reference import (
+from history_words import (
     AcceptedPlan,
     Assignment,
     Binding,
@@ -20,8 +20,8 @@ from reference import (
     Seen,
     Target,
     World,
-    history,
 )
+from reference import history
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DB = Target("north", "db1")
@@ -118,6 +118,12 @@ def test_a_change_of_cause_severity_or_rule_is_a_change_of_the_entry() -> None:
     assert len(found.changes) == 4 and len(found.episodes) == 1
 
 
+def test_an_entry_has_the_worse_of_the_reported_and_the_accepted_severity() -> None:
+    agreed = world(plan(disk_free=Line("r1", severity="P1")), plan(3, disk_free=Line("r1", severity="P2")))
+    runs = [run(1, "pass"), run(2, "pass", severity="P0"), run(3, "pass")]
+    assert [change.severity for change in past(agreed, *runs).changes] == ["P1", "P0", "P2"]
+
+
 def test_a_result_under_a_rule_nobody_accepted_counts_for_nothing() -> None:
     assert history(world(), [run(1, "fail", rule="loose")]) == {}
     found = past(world(), run(1, "fail"), run(2, "pass", rule="loose"), run(3, {}, rule="loose"))
@@ -167,6 +173,18 @@ def test_the_next_pass_closes_a_lapsed_episode() -> None:
 def test_a_warning_that_does_not_open_leaves_a_lapsed_episode_lapsed() -> None:
     episode = only_episode(world(), run(1, "fail"), run(2, "skip"), run(3, "warn"))
     assert (episode.state, episode.lapsed_at) == ("lapsed", day(2))
+
+
+def test_a_warning_that_keeps_nothing_open_says_nothing_of_severity_or_rule() -> None:
+    agreed = world(plan(disk_free=Line("r1")), plan(1.5, disk_free=Line("r2")))
+    runs = [
+        run(1, "fail"),
+        run(1.2, "skip"),
+        run(1.6, "warn", rule="r2", severity="P0"),
+        run(3, "pass", rule="r2"),
+    ]
+    closed = only_episode(agreed, *runs)
+    assert (closed.severity, closed.close_kind) == ("P2", "rule-changed")
 
 
 def test_an_object_missing_from_a_complete_report_is_gone_and_lapses() -> None:
