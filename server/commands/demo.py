@@ -70,7 +70,7 @@ def _where_to_look(url: str, home: House, run: str) -> None:
     from server.demo import collector
     from server.demo.house import ADMIN, SITE
 
-    found = collector.ask(url, home.api_token, f"sites/{SITE}/findings?state=open")["items"]
+    found = collector.ask(url, home.api_token, f"sites/{SITE}/findings?episode=open")["items"]
     click.secho("4  What the collector made of it", bold=True)
     for finding in found:
         click.echo(f"   {finding['severity']}  {finding['title']}: {finding['object'] or finding['item']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import secrets
 import shlex
 from datetime import datetime, timedelta
@@ -109,7 +110,7 @@ def enrol(session: Session, asked: Enrolment, *, now: datetime) -> Enrolled:
     else:
         target = _target(session, token.site_id, asked, now)
         agent = AgentRow(
-            id=f"a-{secrets.token_hex(8)}",
+            id=_agent_id(asked, known),
             site_id=token.site_id,
             install=asked.install,
             fingerprint=asked.fingerprint,
@@ -128,6 +129,15 @@ def enrol(session: Session, asked: Enrolment, *, now: datetime) -> Enrolled:
         session, now, f"agent:{agent.id}", action, f"site:{token.site_id}", f"target {agent.target_id}"
     )
     return _answer(session, agent, token)
+
+
+def _agent_id(asked: Enrolment, known: AgentRow | None) -> str:
+    """The id an agent had before, where this store knows nobody by it (it was restored, or is another one):
+    the runs that the machine still holds name it. Otherwise a new one.
+    """
+    if known is None and re.fullmatch(r"a-[0-9a-f]{16}", asked.agent):
+        return asked.agent
+    return f"a-{secrets.token_hex(8)}"
 
 
 def _rotate(session: Session, agent: AgentRow, asked: Enrolment) -> None:
