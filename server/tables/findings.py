@@ -74,6 +74,8 @@ class Episode(Base):
         Index("ix_episode_site", "site_id", "state", "opened_at"),
         # Which episodes does a KPI of this project look at?
         Index("ix_episode_project", "project_id", "item", "opened_at"),
+        # An id that was merged away lives on as an alias and is never given out again.
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
