@@ -6,15 +6,16 @@ makes a new one, and a merge leaves an alias.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from server.attribution import Charge, Team, attribute, team_of
-from server.fold import Shape, derive
-from server.history import last_spoken
+from server.fold import Change, Shape, Term, derive, drops
+from server.history import last_spoken, next_speakers
 from server.plans import terms_of
 from server.sql import Sql, select_in
 from server.transitions import Known, changes_of, findings_of
@@ -47,6 +48,7 @@ def refold(connection: Connection, target: str, site: str, findings: Sequence[Kn
         return []
     terms = terms_of(connection, target)
     changes = changes_of(connection, [finding.id for finding in findings])
+    _repeat_after_drops(connection, target, findings, terms, changes)
     stored = _stored(connection, [finding.id for finding in findings])
     teams: dict[str | None, Team] = {}
     touched: list[int] = []
@@ -61,6 +63,36 @@ def refold(connection: Connection, target: str, site: str, findings: Sequence[Kn
         charges = [_charge(connection, target, finding, shape, teams[shape.project]) for shape in shapes]
         touched += _replace(connection, finding, site, old, list(zip(shapes, charges, strict=True)))
     return touched
+
+
+def _repeat_after_drops(
+    connection: Connection,
+    target: str,
+    findings: Sequence[Known],
+    terms: Mapping[str, Sequence[Term]],
+    changes: dict[int, list[Change]],
+) -> None:
+    """Say again what was first observed after an item left every accepted plan and came back.
+
+    Transitions are only changes: an observation equal to the one before the gap is none, and yet it is what
+    continues or closes an episode that lapsed in between.
+    """
+    left: dict[int, list[Known]] = defaultdict(list)
+    for finding in findings:
+        for moment in drops(terms.get(finding.item, [])):
+            left[moment].append(finding)
+    for moment, gone in left.items():
+        for number, place in next_speakers(connection, target, (moment, ""), gone).items():
+            own = changes.get(number, [])
+            index = bisect_right(own, place, key=lambda change: change.place)
+            if index and own[index - 1].place != place:
+                own.insert(index, Change(*place, own[index - 1].entry))
+
+
+def came_back(connection: Connection, target: str, findings: Iterable[Known], at: int) -> list[Known]:
+    """Those of the findings whose item had left every accepted plan before a moment: they may have lapsed."""
+    terms = terms_of(connection, target)
+    return [f for f in findings if any(moment <= at for moment in drops(terms.get(f.item, [])))]
 
 
 def refold_target(connection: Connection, target: str, items: Iterable[str] | None = None) -> list[int]:
@@ -166,7 +198,9 @@ def _replace(
                 merged[stored.id] = index
         _CLEAR(connection, (stored.id,))
         _DROP(connection, (stored.id,))
-    moving = [(i, s) for i, s in heirs.items() if s.columns[2] != new[i][0].opened_at]
+    moving = [
+        (i, s) for i, s in heirs.items() if s.columns[2:4] != (new[i][0].opened_at, new[i][0].opened_run)
+    ]
     if len(moving) > 1:
         # Two episodes may trade places; no two may open at one moment while they do.
         _PARK(connection, [(-stored.id, stored.id) for _, stored in moving])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
@@ -64,9 +65,9 @@ def _intern_scope(connection: Connection, document: bytes, name: str) -> int:
     return int(found)
 
 
-def vector_digest(entries: Mapping[str, Observed], scope: bytes) -> str:
-    """SHA-256 over a run's state vector at a target: every entry by key, and what the run spoke for."""
-    digest = hashlib.sha256(scope)
+def vector_digest(entries: Mapping[str, Observed], scope: bytes, accepted: int) -> str:
+    """SHA-256 over a run's state vector at a target: every entry by key, what it spoke for, under what."""
+    digest = hashlib.sha256(b"%d %b\n" % (accepted, scope))
     lines = ["\0".join((key, *seen.entry)) for key, seen in entries.items()]
     lines.sort()
     digest.update("\n".join(lines).encode())
@@ -102,6 +103,17 @@ def lock(connection: Connection, target: str) -> tuple[Place, str, int]:
 _RUN_ADD = Sql("INSERT INTO target_run (target_id, effective_at, run_id, scope_id) VALUES (?, ?, ?, ?)")
 
 
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """The findings whose entries a run changed, and all that it spoke for: none if all was as before."""
+
+    changed: list[Known]
+    spoken: list[Known]
+
+
+UNCHANGED = Inserted([], [])
+
+
 def insert_run(
     connection: Connection,
     target: str,
@@ -109,19 +121,21 @@ def insert_run(
     place: Place,
     scope: Scope,
     entries: Mapping[str, Observed],
-) -> list[Known]:
-    """Put a run into the target's history; the findings whose episodes or charges it may change.
+    accepted: int,
+) -> Inserted:
+    """Put a run into the target's history.
 
-    An unchanged newest run costs two statements. The caller holds the target's lock.
+    `accepted` names the acceptance of the plan it was judged by: under another one even an equal run is
+    looked at in full. An unchanged newest run costs three statements. The caller commits.
     """
     newest, vector, scope_id = lock(connection, target)
     document = _encode_scope(scope)
-    own_vector = vector_digest(entries, document)
+    own_vector = vector_digest(entries, document, accepted)
     latest = place > newest
     if latest and own_vector == vector:
         _RUN_ADD(connection, (target, *place, scope_id))
         _STATE_SET(connection, (*place, vector, scope_id, target))
-        return []
+        return UNCHANGED
     own_scope = _intern_scope(connection, document, hashlib.sha256(document).hexdigest())
     _RUN_ADD(connection, (target, *place, own_scope))
     if latest:
@@ -132,8 +146,8 @@ def insert_run(
     if latest:
         changed = _append(connection, place, spoken, entries)
         describe(connection, [(known[key].id, seen) for key, seen in entries.items()])
-        return changed
-    return _splice(connection, target, place, spoken, entries)
+        return Inserted(changed, spoken)
+    return Inserted(_splice(connection, target, place, spoken, entries), spoken)
 
 
 def _append(
@@ -158,7 +172,7 @@ def _splice(
 ) -> list[Known]:
     """Insert a run before others: its own transition, and that of the finding's next speaker."""
     changes = changes_of(connection, [finding.id for finding in spoken])
-    following = _next_speakers(connection, target, place, spoken)
+    following = next_speakers(connection, target, place, spoken)
     added: list[tuple[int, Change]] = []
     removed: list[tuple[int, Place]] = []
     touched = []
@@ -195,7 +209,7 @@ def remove_run(connection: Connection, target: str, place: Place) -> list[Known]
     scope = _decode_scope(bytes(row[0]))
     spoken = [f for f in findings_of(connection, target).values() if scope.speaks_for(f.item, f.key)]
     changes = changes_of(connection, [finding.id for finding in spoken])
-    following = _next_speakers(connection, target, place, spoken)
+    following = next_speakers(connection, target, place, spoken)
     added: list[tuple[int, Change]] = []
     removed: list[tuple[int, Place]] = []
     touched = []
@@ -263,7 +277,7 @@ def _runs(connection: Connection, query: Sql, target: str, place: Place) -> Iter
     result.close()
 
 
-def _next_speakers(
+def next_speakers(
     connection: Connection, target: str, place: Place, findings: Iterable[Known]
 ) -> dict[int, Place]:
     """For each finding, the place of the next folded run that speaks for it, if there is one."""

@@ -32,9 +32,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The plan a binding holds its target to at some moment."""
+    """The plan a binding holds its target to at some moment, and the acceptance that made it so."""
 
-    binding: int
+    accepted: int
     plan: int
     digest: str
 
@@ -65,7 +65,7 @@ def digest(document: bytes) -> str:
 
 
 _IN_FORCE = Sql(
-    "SELECT b.id, p.id, p.digest FROM binding b"
+    "SELECT a.id, p.id, p.digest FROM binding b"
     " JOIN accepted_plan a ON a.binding_id = b.id JOIN plan p ON p.id = a.plan_id"
     " WHERE b.target_id = ? AND b.profile_id = ? AND b.valid_from <= ?"
     " AND (b.valid_until IS NULL OR b.valid_until > ?) AND a.valid_from <= ?"
@@ -114,7 +114,8 @@ def terms_of(connection: Connection, target: str) -> dict[str, list[Term]]:
     terms: dict[str, list[Term]] = defaultdict(list)
     for plans in bindings.values():
         for index, (start, until, project, interval, entries) in enumerate(plans):
-            end = plans[index + 1][0] if index + 1 < len(plans) else until
+            ends = [until] if index + 1 == len(plans) else [until, plans[index + 1][0]]
+            end = min((each for each in ends if each is not None), default=None)
             if end is not None and end <= start:
                 continue
             for item, entry in entries.items():

@@ -24,6 +24,7 @@ class Counted:
     """The part of a run that enters one target's history."""
 
     target: str
+    accepted: int
     scope: Scope
     entries: dict[str, Observed]
 
@@ -72,7 +73,7 @@ def count(
         )
         keys = frozenset(key for key, observed in seen.items() if observed.item not in complete)
         if complete or keys:
-            counted.append(Counted(target, Scope(complete, keys), seen))
+            counted.append(Counted(target, in_force.accepted, Scope(complete, keys), seen))
     return counted
 
 

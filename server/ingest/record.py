@@ -10,7 +10,7 @@ from zstandard import ZstdCompressor
 
 from checks.envelope import Ack
 from checks.ids import new_run_id
-from server.episodes import refold
+from server.episodes import came_back, refold
 from server.history import insert_run
 from server.ingest.arrival import Answer, refuse
 from server.ingest.chain import Fork, find_fork, hold_branch, tip
@@ -122,8 +122,14 @@ def fold(
         _FLAGS(connection, (",".join((*flags, mark)), report.run))
     changed: list[int] = []
     for part in counted:
-        touched = insert_run(connection, part.target, report.site, place, part.scope, part.entries)
-        changed += refold(connection, part.target, report.site, touched)
+        inserted = insert_run(
+            connection, part.target, report.site, place, part.scope, part.entries, part.accepted
+        )
+        touched = {finding.id: finding for finding in inserted.changed}
+        if inserted.spoken:
+            back = came_back(connection, part.target, inserted.spoken, run.effective_at)
+            touched |= {finding.id: finding for finding in back}
+        changed += refold(connection, part.target, report.site, list(touched.values()))
     return tuple(changed)
 
 

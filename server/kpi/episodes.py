@@ -51,7 +51,7 @@ _EPISODES = Asked(
     " FROM episode b JOIN finding f ON f.id = b.finding_id"
     " WHERE b.project_id IS NOT NULL AND b.opened_at <= ? AND {one}"
     # The order of arrival gives the ids, so ids decide nothing here.
-    " ORDER BY b.project_id, b.item, b.opened_at, f.key, f.target_id"
+    " ORDER BY b.project_id, b.item, b.opened_at, f.key, f.target_id, b.opened_run"
 )
 _SHARES = Asked(
     "SELECT s.episode_id, s.engineer_id, s.share FROM episode_share s JOIN episode b ON b.id = s.episode_id"

@@ -69,7 +69,7 @@ class Episode(Base):
     __tablename__ = "episode"
     __table_args__ = (
         CheckConstraint("state IN ('open', 'lapsed', 'closed')", name="state"),
-        UniqueConstraint("finding_id", "opened_at"),
+        UniqueConstraint("finding_id", "opened_at", "opened_run"),
         # What is open at this site?
         Index("ix_episode_site", "site_id", "state", "opened_at"),
         # Which episodes does a KPI of this project look at?

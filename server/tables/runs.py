@@ -9,7 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from server.tables.base import Base
 
-
 HELD = text("held <> ''")
 
 

@@ -434,7 +434,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_episode_project_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_episode_site_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_episode")),
-        sa.UniqueConstraint("finding_id", "opened_at", name=op.f("uq_episode_finding_id")),
+        sa.UniqueConstraint("finding_id", "opened_at", "opened_run", name=op.f("uq_episode_finding_id")),
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("episode", schema=None) as batch_op:

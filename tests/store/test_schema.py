@@ -1,0 +1,75 @@
+"""The migrations make what the tables declare, on both databases, and can be taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from checks.errors import BadInput
+from server import schema
+from server.db import Database, open_database
+from server.tables import metadata
+
+
+def test_the_migrations_make_what_the_tables_declare(db: Database) -> None:
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    assert schema.current(db) == schema.newest()
+    schema.require_current(db)
+
+
+def test_every_migration_can_be_taken_back_and_made_again(db: Database) -> None:
+    schema.downgrade(db, "base")
+    assert sa.inspect(db.engine).get_table_names() == ["alembic_version"]
+    schema.upgrade(db)
+    schema.require_current(db)
+
+
+def test_a_store_that_was_never_made_is_refused_with_the_command_to_type(tmp_path: Path) -> None:
+    db = open_database(str(tmp_path / "new.db"))
+    with pytest.raises(BadInput, match="firstlight server init"):
+        schema.require_current(db)
+    db.close()
+
+
+def test_a_store_of_a_newer_program_is_refused(sqlite_db: Database) -> None:
+    with sqlite_db.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(BadInput, match="does not know; upgrade Firstlight"):
+        schema.require_current(sqlite_db)
+
+
+def test_an_sqlite_store_is_durable_and_checks_its_references(sqlite_db: Database) -> None:
+    with sqlite_db.read() as session:
+        connection = session.connection()
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+
+
+def test_a_read_sees_one_moment_however_much_is_written_meanwhile(db: Database) -> None:
+    count = sa.text("SELECT count(*) FROM product")
+    with db.read() as session:
+        before = session.execute(count).scalar()
+        with db.write() as other:
+            other.execute(sa.text("INSERT INTO product (id, name) VALUES ('p', 'P')"))
+        assert session.execute(count).scalar() == before == 0
+    with db.read() as session:
+        assert session.execute(count).scalar() == 1
+
+
+def test_a_url_that_is_no_database_gets_one_clear_line(tmp_path: Path) -> None:
+    for url, problem in {
+        "mysql://localhost/x": "sqlite or postgresql",
+        "://": "not a database URL",
+        str(tmp_path / "missing" / "x.db"): "does not exist",
+    }.items():
+        with pytest.raises(BadInput, match=problem):
+            open_database(url)
