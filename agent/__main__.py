@@ -1,5 +1,5 @@
 """`python -m agent`: the same as the console script `firstlight`."""
 
-from agent.cli import main
+from agent.cli import console
 
-main()
+console()
