@@ -104,6 +104,10 @@ class Result(msgspec.Struct, frozen=True):
     duration_ms: Annotated[float, Meta(ge=0)]
 
 
+OVERRIDDEN: Final = "+set"
+"""Ends the version of a profile that ``--set`` changed: no plan is accepted by itself from such a run."""
+
+
 class ProfileRef(msgspec.Struct, frozen=True):
     id: Name
     version: Annotated[str, Meta(max_length=100)]

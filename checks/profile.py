@@ -15,7 +15,7 @@ import msgspec
 from checks import registry
 from checks.errors import BadInput, BadProfile
 from checks.ids import rule_digest
-from checks.model import Severity
+from checks.model import OVERRIDDEN, Severity
 from checks.nearest import did_you_mean
 from checks.parameters import canonical
 from checks.profile_source import VARIABLE, ItemSource, Source, load_source
@@ -73,6 +73,8 @@ def load_profile(name_or_path: str, *, overrides: Sequence[str] = ()) -> Profile
     source = load_source(name_or_path)
     for override in overrides:
         _override(source, override)
+    if overrides:
+        source.version = f"{source.version[:90]}{OVERRIDDEN}"
     return make_profile(source, adhoc=source.from_file or bool(overrides))
 
 

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from checks.model import Result, RunReport, Trigger
+from checks.model import OVERRIDDEN, Result, RunReport, Trigger
 from server import plans
 from server.fold import Entry, worse
 from server.history import Scope
 from server.sql import Sql
 from server.transitions import Observed
-
-ADHOC_MARK = "+set"
-"""Ends the profile id of a run made with ``--set``; no binding is ever made for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,8 @@ def count(
         if bind_under is not None:
             _bind(connection, bind_under, target, report.profile.id, document, at)
         in_force = plans.in_force(connection, target, report.profile.id, at)
-        if in_force is None and _accept_first(connection, target, report.profile.id, document, at):
-            in_force = plans.in_force(connection, target, report.profile.id, at)
+        if in_force is None and not report.profile.version.endswith(OVERRIDDEN):
+            in_force = _accept_first(connection, target, report.profile.id, document, at)
         if in_force is not None and in_force.digest == plans.digest(document):
             accepted = plans.decode(document)
         else:
@@ -120,7 +117,7 @@ _EMPTY_HANDED = Sql(
 
 def may_bind(connection: Connection, token: str | None, report: RunReport) -> str | None:
     """The token under which this run's plan is accepted, if it is the first that may be."""
-    if token is None or report.trigger is Trigger.SNAPSHOT or report.profile.id.endswith(ADHOC_MARK):
+    if token is None or report.trigger is Trigger.SNAPSHOT or report.profile.version.endswith(OVERRIDDEN):
         return None
     row = _TOKEN.row(connection, (token,))
     if row is None or row[2] not in ("", report.profile.id):
@@ -140,10 +137,12 @@ def _bind(connection: Connection, token: str, target: str, profile: str, documen
     _ACCEPT(connection, (binding, plan, start, "enrolment token", at))
 
 
-def _accept_first(connection: Connection, target: str, profile: str, document: bytes, at: int) -> bool:
+def _accept_first(
+    connection: Connection, target: str, profile: str, document: bytes, at: int
+) -> plans.InForce | None:
     """Accept the first plan under a binding that was made to take whatever comes first."""
     binding = _EMPTY_HANDED(connection, (target, profile, at, at)).scalar()
     if binding is None:
-        return False
+        return None
     _ACCEPT(connection, (binding, plans.intern(connection, document), at, "first plan under the binding", at))
-    return True
+    return plans.in_force(connection, target, profile, at)

@@ -20,7 +20,7 @@ from building import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from checks.model import ScopeItem, Trigger
+from checks.model import OVERRIDDEN, ProfileRef, ScopeItem, Trigger
 from server.db import Database
 from server.ingest.holds import release
 from server.tables import (
@@ -32,6 +32,7 @@ from server.tables import (
     Finding,
     Receipt,
     ReportedPlan,
+    TargetRow,
     TargetRun,
     Transition,
 )
@@ -216,6 +217,45 @@ def test_the_first_plan_under_an_enrolment_token_is_accepted_with_its_binding(db
         binding = session.scalars(select(Binding)).one()
         assert (binding.project_id, binding.profile_id) == ("erp", "linux-server")
         assert [episode.reason for episode in episodes(session)] == [""]
+
+
+def test_an_overridden_or_saved_first_run_is_no_plan_to_accept(db: Database) -> None:
+    machine = Machine()
+    with db.write() as session:
+        found_vendor(session)
+        enrol(session, machine, token=True)
+        overridden = ProfileRef("linux-server", "1" + OVERRIDDEN)
+        arrive(session, machine.run(START + DAY, {"disk": "pass"}, profile=overridden))
+        arrive(session, machine.run(START + DAY, {"disk": "pass"}, trigger=Trigger.SNAPSHOT))
+        assert session.scalars(select(Binding)).all() == []
+        arrive(session, machine.run(START + 2 * DAY, {"disk": "pass"}))
+        assert len(session.scalars(select(Binding)).all()) == 1
+
+
+def test_the_first_plan_under_an_open_binding_is_accepted(db: Database) -> None:
+    machine = Machine()
+    with db.write() as session:
+        found_vendor(session)
+        enrol(session, machine)
+        target = session.scalars(select(TargetRow)).one()
+        session.add(
+            Binding(
+                target_id=target.id,
+                profile_id="linux-server",
+                project_id="erp",
+                interval_s=3600,
+                valid_from=START,
+                accepts_first=True,
+            )
+        )
+        session.flush()
+        arrive(session, machine.run(START + DAY, {"disk": "fail"}))
+        assert [episode.state for episode in episodes(session)] == ["open"]
+        changed = plan_of(versions={"disk": 2})
+        loosened = [machine.result("disk", "pass", version=2)]
+        arrive(session, machine.run(START + 2 * DAY, loosened, plan=changed))
+        session.expire_all()
+        assert [episode.state for episode in episodes(session)] == ["open"]
 
 
 def test_a_run_whose_clock_is_a_day_off_is_stored_and_waits_for_an_admin(

@@ -5,10 +5,6 @@ from __future__ import annotations
 import gzip
 import http.client
 import random
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from building import START, Machine, arrive, bind, enrol, found_vendor
+from server_process import ServerProcess
 from sqlalchemy import select
 
 from checks import envelope
@@ -25,43 +22,6 @@ from server.tables import Document, Episode, Receipt, TargetRun, Transition
 KILLS = 20
 CLIENTS = 3
 RUNS_EACH = 60
-UP_WITHIN_S = 60
-
-
-class Collector:
-    """A real server process that can be killed and started again on the same port."""
-
-    def __init__(self, store: Path, log: Path) -> None:
-        self.store, self.log = store, log
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "agent", "server", "run", "--port", str(self.port)]
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*command, "--db", str(self.store)], stdout=output, stderr=output, stdin=subprocess.DEVNULL
-            )
-        deadline = time.monotonic() + UP_WITHIN_S
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.log.read_text()[-2000:]
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError("the collector did not come up")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(30)
 
 
 def deliver(port: int, sealed: envelope.Envelope) -> int:
@@ -87,7 +47,9 @@ def deliver(port: int, sealed: envelope.Envelope) -> int:
 class Sender(threading.Thread):
     """Sends one machine's runs in order, each until it is acknowledged."""
 
-    def __init__(self, collector: Collector, runs: list[envelope.Envelope], over: threading.Event) -> None:
+    def __init__(
+        self, collector: ServerProcess, runs: list[envelope.Envelope], over: threading.Event
+    ) -> None:
         super().__init__(daemon=True)
         self.collector, self.runs, self.over = collector, runs, over
         self.statuses: list[int] = []
@@ -148,7 +110,7 @@ def test_twenty_kills_during_ingest_lose_nothing_and_double_nothing(
         path.write_bytes(sqlite_template.read_bytes())
     chains = prepare(store)
     calm.write_bytes(store.read_bytes())
-    collector = Collector(store, tmp_path / "collector.log")
+    collector = ServerProcess(store, tmp_path / "collector.log")
     over = threading.Event()
     senders = [Sender(collector, chain, over) for chain in chains]
     chance = random.Random(4)

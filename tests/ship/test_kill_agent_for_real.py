@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kill_storm import assert_all_arrived_once, deliver_the_rest, storm
+from server_process import ServerProcess
 from sqlalchemy import func, select
 
 from agent.enrolment import enrol
@@ -34,25 +31,12 @@ class RealCollector:
             store.found_store(session, now)
             delivery.add_customer(session, "Acme", by="test", now=now, id="acme")
             delivery.add_site(session, "acme", "Plant A", by="test", now=now, id="plant-a")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "agent", "server", "run", "--db", str(path), "--port", str(port)]
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, log.read_text()[-2000:]
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise AssertionError("the collector did not come up")
+        self.process = ServerProcess(path, log)
+        self.url = self.process.url
+        self.process.start()
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
+        self.process.stop()
         self.db.close()
 
     def token(self) -> str:
