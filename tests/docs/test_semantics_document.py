@@ -8,6 +8,7 @@ import pytest
 from document_reader import read, section, table, tables
 
 from checks.ids import finding_key
+from server import api
 from server.attribution import Holder, Team, attribute
 from server.decisions import BASE_CAUSE
 from server.fold import DAY, Change, Entry, Shape, Term, derive
@@ -150,3 +151,17 @@ def test_the_column_that_a_restore_changes_exists() -> None:
 
 def _codes(cell: str) -> list[str]:
     return [part.strip().strip("`") for part in cell.split(",")]
+
+
+def test_every_request_that_is_named_exists() -> None:
+    served = {
+        (method, api.PREFIX + re.sub(r"{(\w+):\w+}", r"{\1}", path))
+        for area in api.AREAS
+        for handler in area.ROUTES
+        for path in handler.paths
+        for method in handler.http_methods
+    }
+    rows = table(section(SEMANTICS, "Over the API"), "deed", "request")
+    named = [tuple(code.split()) for row in rows for code in _codes(row["request"])]
+    assert len(named) > len(rows)
+    assert set(named) <= served

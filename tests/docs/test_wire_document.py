@@ -14,7 +14,7 @@ from document_reader import ROOT, read, section, table
 
 from agent.uplink import Answer, Uplink
 from checks.envelope import Ack, Enrolled, Enrolment, Problem, Seal, seal, verify
-from checks.model import RunReport
+from checks.model import OVERRIDDEN, RunReport
 from server.ingest.endpoint import SLOWEST_BODY_S
 from server.settings import MIB, Settings
 
@@ -44,6 +44,10 @@ def test_every_field_of_the_wire_is_explained_and_no_other(struct: type[msgspec.
     rows = table(section(WIRE, struct.__name__), "field", "type", "meaning")
     assert [row["field"] for row in rows] == [field.name for field in msgspec.structs.fields(struct)]
     assert all(row["meaning"] for row in rows)
+
+
+def test_the_mark_of_a_changed_profile_is_named() -> None:
+    assert f"`{OVERRIDDEN}`" in section(WIRE, "ProfileRef")
 
 
 def refusals() -> dict[tuple[int, str], bool]:
