@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,8 @@ def command(once: bool, folder: str, host: str, port: int | None) -> None:
     from server.db import open_database
     from server.demo import collector, house
 
+    # However it is told to end, the collector it started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     where = Path(folder).absolute()
     database = house.clear(where)
     click.secho("1  An example vendor, two years of it (example data, clearly marked)", bold=True)
@@ -92,7 +96,6 @@ def _where_to_look(url: str, home: House, run: str) -> None:
 def _program() -> str:
     """How the person at this terminal calls the console script."""
     import shutil
-    import sys
 
     beside = Path(sys.executable).with_name("firstlight")
     found = shutil.which("firstlight")
@@ -124,8 +127,6 @@ def _or_raise(code: int, fine: tuple[int, ...] = (0,)) -> None:
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None] | None]:
     """A bar on a terminal, nothing in a pipe."""
-    import sys
-
     if not sys.stdout.isatty():
         yield None
         return

@@ -80,4 +80,8 @@ def furnish(db: Database, folder: Path, now: datetime, progress: Callable[[int, 
         session.flush()
         api_token = issue_api_token(session, user.id, "demo", timedelta(days=1), by=BY, now=now)
         enrolment = delivery.issue_enrolment_token(session, SITE, project_id=PROJECT, by=BY, now=now)
-    return House(folder, password, api_token, enrolment, str(examples))
+    told = (
+        f"{examples.customers} customers, {examples.sites} sites, {examples.projects} projects,"
+        f" {examples.engineers} engineers, {examples.runs:,} runs"
+    )
+    return House(folder, password, api_token, enrolment, told)
