@@ -113,6 +113,7 @@ def view_of(run: Run, site: str, stage: str, operator: str, shipment: Shipment |
         narrowing=run.plan.narrowing,
         partial=run.partial,
         adhoc=profile.adhoc,
+        unplaced=run.plan.unplaced,
         resources=run.resources,
         run=shipment.run if shipment else "",
         delivery=Delivery(shipment.outcome, shipment.line, shipment.url) if shipment else Delivery(),

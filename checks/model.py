@@ -52,7 +52,7 @@ class Severity(StrEnum):
     P3 = "P3"
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A sentence as template and arguments, so that a report can be read in another language later."""
 
     template: Text
@@ -83,7 +83,7 @@ class Verdict(msgspec.Struct, frozen=True):
     severity: Severity | None = None
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One verdict with everything that names it. The server knows a finding by target and `key` alone."""
 
     key: Short
@@ -108,12 +108,12 @@ OVERRIDDEN: Final = "+set"
 """Ends the version of a profile that ``--set`` changed: no plan is accepted by itself from such a run."""
 
 
-class ProfileRef(msgspec.Struct, frozen=True):
+class ProfileRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Name
     version: Annotated[str, Meta(max_length=100)]
 
 
-class PlanItem(msgspec.Struct, frozen=True):
+class PlanItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One item of the whole plan at one target, whether this run evaluated it or not.
 
     `rule` digests item id, check version and effective parameters; `opens_on` is ``fail`` or ``warn``.
@@ -127,7 +127,7 @@ class PlanItem(msgspec.Struct, frozen=True):
     opens_on: Annotated[str, Meta(pattern="^(fail|warn)$")] = "fail"
 
 
-class ScopeItem(msgspec.Struct, frozen=True):
+class ScopeItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An item that this run set out to evaluate at a target.
 
     `complete` says that the reported objects are all there are, so an object that is no longer among them
@@ -139,7 +139,7 @@ class ScopeItem(msgspec.Struct, frozen=True):
     complete: bool
 
 
-class Narrowing(msgspec.Struct, frozen=True):
+class Narrowing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The options that made the scope smaller than the plan."""
 
     only: tuple[Name, ...] = ()
@@ -147,7 +147,7 @@ class Narrowing(msgspec.Struct, frozen=True):
     target: tuple[Name, ...] = ()
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What facts were read from. `id` is the one the server registered, empty before it told the agent.
 
     `vantage` names where network checks of this target were made from.
@@ -158,7 +158,7 @@ class Target(msgspec.Struct, frozen=True):
     vantage: Annotated[str, Meta(max_length=200)] = "local"
 
 
-class Dropped(msgspec.Struct, frozen=True):
+class Dropped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was lost under pressure since the last run that was delivered, in numbers."""
 
     runs: Annotated[int, Meta(ge=0)] = 0
@@ -167,7 +167,7 @@ class Dropped(msgspec.Struct, frozen=True):
     newest: Moment | None = None
 
 
-class Resources(msgspec.Struct, frozen=True):
+class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the run itself used: CPU seconds (children included), peak resident bytes, wall seconds."""
 
     cpu_s: Annotated[float, Meta(ge=0)] = 0.0

@@ -57,6 +57,14 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
         """The whole plan as it travels, before narrowing."""
         return tuple(unit.plan_item() for unit in self.whole)
 
+    @property
+    def unplaced(self) -> tuple[str, ...]:
+        """The items for roles that no target has, as ``item (role, role)``: nothing will be known of them."""
+        placed = {unit.item.id for unit in self.whole}
+        return tuple(
+            f"{item.id} ({', '.join(item.roles)})" for item in self.profile.items if item.id not in placed
+        )
+
     @cached_property
     def digest(self) -> str:
         """64 hex digits over the profile, every unit with rule, severity and stages, and all it reads."""

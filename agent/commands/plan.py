@@ -64,6 +64,8 @@ def command(profile: str | None, form: str, only: tuple[str, ...], stage: str, s
     scope = f", {left_out} more left out" if left_out else ""
     reads = sum(len(reads) for reads in page_of(plan).reads.values())
     click.echo(f"{len(plan.units)} items{scope}, {reads} different reads")
+    if plan.unplaced:
+        click.echo(f"not checked, for no target here has the role: {', '.join(plan.unplaced)}")
     adhoc = " (ad hoc)" if plan.profile.adhoc else ""
     click.echo(f"profile {plan.profile.id} {plan.profile.version}{adhoc}, plan {plan.digest}")
 

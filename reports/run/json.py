@@ -58,6 +58,7 @@ class JsonReport(msgspec.Struct, frozen=True):
     profile: ProfileRef
     title: str
     adhoc: bool
+    unplaced: tuple[str, ...]
     plan_digest: str
     narrowing: Narrowing
     stage: str
@@ -89,6 +90,7 @@ def render(view: RunView) -> bytes:
         profile=view.profile,
         title=view.title,
         adhoc=view.adhoc,
+        unplaced=view.unplaced,
         plan_digest=view.plan_digest,
         narrowing=view.narrowing,
         stage=view.stage,

@@ -35,7 +35,8 @@ class RunView(msgspec.Struct, frozen=True):
 
     `site` and `run` are empty where the run was not made for a collector; `captured` is when the readings
     were made, which differs from `started` only for a saved snapshot. `adhoc` says that the profile was
-    changed on the command line or is a file of the user's.
+    changed on the command line or is a file of the user's, `unplaced` names the items for roles that no
+    target has.
     """
 
     profile: ProfileRef
@@ -55,6 +56,7 @@ class RunView(msgspec.Struct, frozen=True):
     narrowing: Narrowing = Narrowing()
     partial: bool = False
     adhoc: bool = False
+    unplaced: tuple[str, ...] = ()
     resources: Resources = Resources()
     delivery: Delivery = Delivery()
 
@@ -141,6 +143,8 @@ def caveats(view: RunView) -> list[str]:
         )
     if view.adhoc:
         found.append("Ad hoc: the profile is a file of the user's or was changed with --set.")
+    if view.unplaced:
+        found.append(f"Not checked, for no target here has the role: {', '.join(view.unplaced)}")
     if options := narrowed(view):
         found.append(f"A part of the profile only: {options}")
     return found

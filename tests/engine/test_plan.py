@@ -14,6 +14,7 @@ from checks.evaluate import next_facts
 from checks.fact import Known, Unavailable
 from checks.model import Target
 from checks.plan import make_plan
+from checks.profile import load_profile
 
 TWO = (
     "  - {id: a, check: sample.tank, stage: [deploy]}\n  - {id: b, check: sample.tolerant, with: {name: n}}\n"
@@ -151,3 +152,13 @@ def test_a_plan_can_be_printed_with_what_is_not_yet_known_as_a_template(tmp_path
         "local  P1  a (sample.tank): list the tanks; look into <each tank>",
         "local  P2  b (sample.tolerant): read n",
     ]
+
+
+def test_items_for_roles_that_no_target_has_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "profile: mine\nitems:\n  - check: disk.free\n  - {id: db.memory, check: mem.used, on: db}\n"
+    )
+    profile = load_profile(str(file))
+    assert make_plan(profile, [Target("a")]).unplaced == ("db.memory (db)",)
+    assert make_plan(profile, [Target("a")], roles={"a": ["db"]}).unplaced == ()

@@ -166,6 +166,7 @@ def hostile_bodies(machine: Machine) -> Iterator[tuple[str, str, bytes]]:
     yield "negative sequence", report.run, body.replace(b'"sequence":1', b'"sequence":-1')
     yield "naive time", report.run, body.replace(b'Z"', b'"')
     yield "unknown field", report.run, body[:-1] + b',"surprise":1}'
+    yield "unknown field inside", report.run, body.replace(b'"duration_ms":', b'"surprise":1,"duration_ms":')
     yield "unknown status", report.run, body.replace(b'"status":"pass"', b'"status":"fine"')
     yield "no targets", report.run, body.replace(b'"targets":[{', b'"targets":[],"ignored":[{')
     yield "NUL", report.run, body.replace(b"Title", b"\\u0000")
