@@ -1,6 +1,7 @@
 # make demo   the main job on this machine: collector, agent, real checks, what was found and where to look
 # make test   the tests; what needs a service that is not there is skipped with one line
 # make lint   format, lint, types and floors       make bench   measured promises, side by side
+# make docs   write again what is generated from the code
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -45,8 +46,10 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/local.py
 	$(BIN)/python bench/ingest.py
 
+# What is generated from the code and kept in the repository; the tests say when it is stale.
 docs: $(VENV)/.test
 	$(BIN)/python -m checks.catalogue docs/checks
+	$(BIN)/python -m checks.compiled
 
 clean:
 	rm -rf $(VENV) .firstlight-demo build dist bench/results .mypy_cache .ruff_cache .pytest_cache

@@ -102,8 +102,10 @@ def verdict(view: RunView) -> str:
         parts.append(f"{tally[Status.ERROR]} could not be told")
     if tally[Status.MANUAL]:
         parts.append(f"{tally[Status.MANUAL]} to look at by hand")
+    if not parts and not tally[Status.PASS]:
+        return "Nothing here applies to this machine."
     if not parts:
-        return "All is well." if tally[Status.PASS] else "Nothing here applies to this machine."
+        return "All that was checked is well." if view.unplaced or narrowed(view) else "All is well."
     return " · ".join(parts) + "."
 
 

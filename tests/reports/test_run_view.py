@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_run import NOON, result, results, view
@@ -40,6 +41,8 @@ def test_one_sentence_says_how_it_stands() -> None:
     assert verdict(view()).startswith("2 checks fail, the worst P0 · 1 warning · 1 could not be told")
     assert verdict(view(result("a", Status.FAIL, Severity.P1))) == "1 check fails (P1)."
     assert verdict(view(result("a", Status.PASS))) == "All is well."
+    partly = msgspec.structs.replace(view(result("a", Status.PASS)), unplaced=("b (db)",))
+    assert verdict(partly) == "All that was checked is well."
     assert verdict(view(result("a", Status.SKIP))) == "Nothing here applies to this machine."
 
 

@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from checks.errors import BadInput
+from server import db as db_module
 from server import schema
 from server.db import Database, open_database
 from server.tables import metadata
@@ -63,6 +64,14 @@ def test_a_read_sees_one_moment_however_much_is_written_meanwhile(db: Database) 
         assert session.execute(count).scalar() == before == 0
     with db.read() as session:
         assert session.execute(count).scalar() == 1
+
+
+def test_a_store_on_a_network_filesystem_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = db_module.filesystem_of(tmp_path)
+    assert kind, "the mount table names the filesystem of every folder"
+    monkeypatch.setattr(db_module, "NETWORK_FILESYSTEMS", frozenset({kind}))
+    with pytest.raises(BadInput, match="network filesystem"):
+        open_database(str(tmp_path / "store.db"))
 
 
 def test_a_url_that_is_no_database_gets_one_clear_line(tmp_path: Path) -> None:
