@@ -10,16 +10,12 @@ from typing import Any
 
 import building
 import pytest
-from litestar import Litestar, Router
-from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
+from litestar import Litestar
 from litestar.testing import TestClient
 
-from server import api
+from server.app import make_site
 from server.auth.passwords import hash_password
 from server.auth.tokens import issue_api_token
-from server.auth.web import authentication, provide_user
-from server.clock import Clock
 from server.db import Database
 from server.settings import Settings
 from server.tables import User
@@ -93,24 +89,6 @@ class Collector:
         return str(problem["detail"])
 
 
-def api_of(db: Database, settings: Settings, clock: Clock, *more: Router) -> Litestar:
-    """The API's routes as the application mounts them."""
-    return Litestar(
-        route_handlers=[*api.ROUTES, *more],
-        dependencies={
-            "db": Provide(lambda: db, sync_to_thread=False),
-            "settings": Provide(lambda: settings, sync_to_thread=False),
-            "clock": Provide(lambda: clock, sync_to_thread=False),
-            "user": Provide(provide_user, sync_to_thread=False),
-        },
-        middleware=[authentication(db, settings, clock)],
-        exception_handlers=api.problems.HANDLERS,
-        request_max_body_size=settings.max_api_body,
-        logging_config=None,
-        openapi_config=OpenAPIConfig(title="Firstlight", version="1", path="/api/schema"),
-    )
-
-
 @pytest.fixture
 def clock() -> Ticking:
     return Ticking()
@@ -122,7 +100,7 @@ def collector(sqlite_db: Database, clock: Ticking) -> Iterator[Collector]:
     with sqlite_db.write() as session:
         building.found_vendor(session)
     settings = Settings(db="", public_url="http://127.0.0.1:8750")
-    with TestClient(api_of(sqlite_db, settings, clock)) as client:
+    with TestClient(make_site(sqlite_db, settings, clock)) as client:
         made = Collector(sqlite_db, client, clock)
         made.add_person("root", "admin")
         made.add_person("ann", "engineer", "ann")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, Collector, api_of
+from conftest import PASSWORD, Collector
 from litestar import Router, post
 from litestar.testing import TestClient
 
+from server.app import make_site
 from server.auth.web import GUARDS, own_origin
 from server.settings import Settings
 
@@ -91,7 +92,7 @@ def test_a_session_begins_with_a_cookie_that_scripts_cannot_read(collector: Coll
 def test_behind_tls_the_cookie_is_secure_and_bound_to_this_host(collector: Collector) -> None:
     settings = Settings(db="", public_url="https://collector.example")
     with TestClient(
-        api_of(collector.db, settings, collector.clock), base_url="https://collector.example"
+        make_site(collector.db, settings, collector.clock), base_url="https://collector.example"
     ) as client:
         response = client.post("/api/v1/sessions", json={"login": "root", "password": PASSWORD})
         cookie = response.headers["set-cookie"]
@@ -221,7 +222,7 @@ def test_a_form_carries_the_csrf_token_in_a_hidden_field(collector: Collector) -
 
     page = Router("/pages", route_handlers=[form], guards=list(GUARDS))
     settings = Settings(db="")
-    with TestClient(api_of(collector.db, settings, collector.clock, page)) as client:
+    with TestClient(make_site(collector.db, settings, collector.clock, more=[page])) as client:
         body = {"login": "root", "password": PASSWORD}
         csrf = client.post("/api/v1/sessions", json=body).json()["csrf"]
         assert client.post("/pages/form", data={"csrf": csrf}).status_code == 201
@@ -243,7 +244,7 @@ def test_only_a_trusted_proxy_may_say_where_a_request_came_from(
     collector: Collector, trusted: bool, forwarded: str, seen: str
 ) -> None:
     settings = Settings(db="", trust_proxy=trusted)
-    with TestClient(api_of(collector.db, settings, collector.clock)) as client:
+    with TestClient(make_site(collector.db, settings, collector.clock)) as client:
         body = {"login": "root", "password": PASSWORD}
         client.post("/api/v1/sessions", json=body, headers={"X-Forwarded-For": forwarded})
     assert collector.get("/audit?limit=1")["items"][0]["detail"] == f"from {seen}"
@@ -262,3 +263,11 @@ def test_a_store_that_cannot_be_reached_says_when_to_try_again(collector: Collec
     assert response.status_code == 503
     assert response.headers["retry-after"] == "5"
     assert "table" not in response.json()["detail"]
+
+
+def test_the_api_describes_itself_without_any_other_host(collector: Collector) -> None:
+    for path in ("/api/schema", "/api/schema/openapi.json"):
+        response = collector.client.get(path)
+        assert response.status_code == 200
+        assert response.json()["openapi"].startswith("3.1")
+    assert "http" not in collector.client.get("/api/schema/swagger").text.replace("http-equiv", "")
