@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 
 from server.attribution import Charge, Team, attribute, team_of
 from server.fold import Change, Shape, Term, derive, drops
-from server.history import last_spoken, next_speakers
 from server.plans import terms_of
+from server.scopes import last_spoken, next_speakers
 from server.sql import Sql, select_in
 from server.transitions import Known, changes_of, findings_of
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-import msgspec
 from sqlalchemy import Connection
 
 from server.fold import GONE, Change, Entry
+from server.scopes import Scope, decode_scope, encode_scope, intern_scope, next_speakers
 from server.sql import Sql
 from server.transitions import (
     Known,
@@ -32,37 +31,6 @@ from server.transitions import (
     set_present,
     write,
 )
-
-
-class Scope(msgspec.Struct, frozen=True):
-    """What a run spoke for at a target: whole items, and single keys of items it could not enumerate."""
-
-    complete: frozenset[str]
-    keys: frozenset[str] = frozenset()
-
-    def speaks_for(self, item: str, key: str) -> bool:
-        return item in self.complete or key in self.keys
-
-
-@lru_cache(maxsize=1024)
-def _decode_scope(document: bytes) -> Scope:
-    return msgspec.json.decode(document, type=Scope)
-
-
-def _encode_scope(scope: Scope) -> bytes:
-    return msgspec.json.encode({"complete": sorted(scope.complete), "keys": sorted(scope.keys)})
-
-
-_SCOPE_INTERN = Sql("INSERT INTO scope (digest, items) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING")
-_SCOPE_ID = Sql("SELECT id FROM scope WHERE digest = ?")
-
-
-def _intern_scope(connection: Connection, document: bytes, name: str) -> int:
-    found = _SCOPE_ID(connection, (name,)).scalar()
-    if found is None:
-        _SCOPE_INTERN(connection, (name, document))
-        found = _SCOPE_ID(connection, (name,)).scalar_one()
-    return int(found)
 
 
 def vector_digest(entries: Mapping[str, Observed], scope: bytes, accepted: int) -> str:
@@ -129,14 +97,14 @@ def insert_run(
     looked at in full. An unchanged newest run costs three statements. The caller commits.
     """
     newest, vector, scope_id = lock(connection, target)
-    document = _encode_scope(scope)
+    document = encode_scope(scope)
     own_vector = vector_digest(entries, document, accepted)
     latest = place > newest
     if latest and own_vector == vector:
         _RUN_ADD(connection, (target, *place, scope_id))
         _STATE_SET(connection, (*place, vector, scope_id, target))
         return UNCHANGED
-    own_scope = _intern_scope(connection, document, hashlib.sha256(document).hexdigest())
+    own_scope = intern_scope(connection, document, hashlib.sha256(document).hexdigest())
     _RUN_ADD(connection, (target, *place, own_scope))
     if latest:
         _STATE_SET(connection, (*place, own_vector, own_scope, target))
@@ -145,9 +113,11 @@ def insert_run(
     spoken = [finding for finding in known.values() if scope.speaks_for(finding.item, finding.key)]
     if latest:
         changed = _append(connection, place, spoken, entries)
-        describe(connection, [(known[key].id, seen) for key, seen in entries.items()])
+        describe(connection, known, entries)
         return Inserted(changed, spoken)
-    return Inserted(_splice(connection, target, place, spoken, entries), spoken)
+    changed, last_words = _splice(connection, target, place, spoken, entries)
+    describe(connection, known, last_words)
+    return Inserted(changed, spoken)
 
 
 def _append(
@@ -169,13 +139,18 @@ def _append(
 
 def _splice(
     connection: Connection, target: str, place: Place, spoken: list[Known], entries: Mapping[str, Observed]
-) -> list[Known]:
-    """Insert a run before others: its own transition, and that of the finding's next speaker."""
+) -> tuple[list[Known], dict[str, Observed]]:
+    """Insert a run before others: its own transition, and that of the finding's next speaker.
+
+    The findings it touched, and what it says of those that no later run says anything of: the words that
+    people read come from the newest run that has any, whatever the order of arrival.
+    """
     changes = changes_of(connection, [finding.id for finding in spoken])
     following = next_speakers(connection, target, place, spoken)
     added: list[tuple[int, Change]] = []
     removed: list[tuple[int, Place]] = []
     touched = []
+    last_words: dict[str, Observed] = {}
     for finding in spoken:
         own = changes.get(finding.id, [])
         before, after = _around(own, place)
@@ -183,6 +158,8 @@ def _splice(
         if seen is None and before is None:
             continue
         touched.append(finding)
+        if seen is not None and all(change.entry == GONE for change in own if change.place > place):
+            last_words[finding.key] = seen
         value = seen.entry if seen is not None else GONE
         if before is None or value != before.entry:
             added.append((finding.id, Change(*place, value)))
@@ -197,7 +174,7 @@ def _splice(
             if meant != value:
                 added.append((finding.id, Change(*then, meant)))
     apply(connection, added, removed)
-    return touched
+    return touched, last_words
 
 
 def remove_run(connection: Connection, target: str, place: Place) -> list[Known]:
@@ -206,7 +183,7 @@ def remove_run(connection: Connection, target: str, place: Place) -> list[Known]
     row = _RUN_SCOPE.row(connection, (target, *place))
     if row is None:
         return []
-    scope = _decode_scope(bytes(row[0]))
+    scope = decode_scope(bytes(row[0]))
     spoken = [f for f in findings_of(connection, target).values() if scope.speaks_for(f.item, f.key)]
     changes = changes_of(connection, [finding.id for finding in spoken])
     following = next_speakers(connection, target, place, spoken)
@@ -258,48 +235,6 @@ _RUN_SCOPE = Sql(
     " WHERE r.target_id = ? AND r.effective_at = ? AND r.run_id = ?"
 )
 _RUN_DROP = Sql("DELETE FROM target_run WHERE target_id = ? AND effective_at = ? AND run_id = ?")
-_RUNS_AFTER = Sql(
-    "SELECT r.effective_at, r.run_id, s.items FROM target_run r JOIN scope s ON s.id = r.scope_id"
-    " WHERE r.target_id = ? AND (r.effective_at, r.run_id) > (?, ?) ORDER BY r.effective_at, r.run_id"
-)
-_RUNS_BEFORE = Sql(
-    "SELECT r.effective_at, r.run_id, s.items FROM target_run r JOIN scope s ON s.id = r.scope_id"
-    " WHERE r.target_id = ? AND (r.effective_at, r.run_id) < (?, ?)"
-    " ORDER BY r.effective_at DESC, r.run_id DESC"
-)
-
-
-def _runs(connection: Connection, query: Sql, target: str, place: Place) -> Iterator[tuple[Place, Scope]]:
-    result = query(connection, (target, *place))
-    while rows := result.fetchmany(32):
-        for row in rows:
-            yield (row[0], row[1]), _decode_scope(bytes(row[2]))
-    result.close()
-
-
-def next_speakers(
-    connection: Connection, target: str, place: Place, findings: Iterable[Known]
-) -> dict[int, Place]:
-    """For each finding, the place of the next folded run that speaks for it, if there is one."""
-    waiting = {finding.id: finding for finding in findings}
-    found: dict[int, Place] = {}
-    for then, scope in _runs(connection, _RUNS_AFTER, target, place):
-        for number in [n for n, f in waiting.items() if scope.speaks_for(f.item, f.key)]:
-            found[number] = then
-            del waiting[number]
-        if not waiting:
-            break
-    return found
-
-
-def last_spoken(connection: Connection, target: str, item: str, key: str, before: Place) -> int | None:
-    """When the newest run before a place spoke for a finding, in microseconds."""
-    for (at, _), scope in _runs(connection, _RUNS_BEFORE, target, before):
-        if scope.speaks_for(item, key):
-            return at
-    return None
-
-
 _NEWEST_RUN = Sql(
     "SELECT effective_at, run_id, scope_id FROM target_run WHERE target_id = ?"
     " ORDER BY effective_at DESC, run_id DESC LIMIT 1"

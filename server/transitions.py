@@ -26,26 +26,38 @@ class Observed:
     title: str
     owner: str
 
+    @property
+    def described(self) -> tuple[str, str, str, str]:
+        return self.object, self.title, self.owner, self.check
+
 
 @dataclass(slots=True)
 class Known:
-    """A finding as stored: its present entry is that of its newest transition."""
+    """A finding as stored: its present entry is that of its newest transition.
+
+    `described` is what people read of it: object, title, owner and check.
+    """
 
     id: int
     key: str
     item: str
     entry: Entry | None
+    described: tuple[str, str, str, str]
 
 
-_FINDINGS = Sql("SELECT id, key, item, status, severity, cause, rule FROM finding WHERE target_id = ?")
+_FINDINGS = Sql(
+    "SELECT id, key, item, status, severity, cause, rule, object, title, owner, check_id"
+    " FROM finding WHERE target_id = ?"
+)
 
 
 def findings_of(connection: Connection, target: str) -> dict[str, Known]:
-    rows = _FINDINGS.rows(connection, (target,))
-    return {
-        key: Known(number, key, item, Entry(*entry) if entry[0] else None)
-        for number, key, item, *entry in rows
-    }
+    """The findings of a target by key."""
+    found = {}
+    for number, key, item, *rest in _FINDINGS.rows(connection, (target,)):
+        entry = Entry(*rest[:4]) if rest[0] else None
+        found[key] = Known(number, key, item, entry, (rest[4], rest[5], rest[6], rest[7]))
+    return found
 
 
 _FINDING_ADD = Sql(
@@ -76,17 +88,15 @@ def create(
         known.setdefault(key, finding)
 
 
-_DESCRIBE = Sql(
-    "UPDATE finding SET object = ?, title = ?, owner = ?, check_id = ? WHERE id = ?"
-    " AND (object <> ? OR title <> ? OR owner <> ? OR check_id <> ?)"
-)
+_DESCRIBE = Sql("UPDATE finding SET object = ?, title = ?, owner = ?, check_id = ? WHERE id = ?")
 
 
-def describe(connection: Connection, seen: list[tuple[int, Observed]]) -> None:
+def describe(connection: Connection, known: Mapping[str, Known], entries: Mapping[str, Observed]) -> None:
     """Let the newest run say what people read of its findings."""
     rows = [
-        (o.object, o.title, o.owner, o.check, number, o.object, o.title, o.owner, o.check)
-        for number, o in seen
+        (*seen.described, known[key].id)
+        for key, seen in entries.items()
+        if seen.described != known[key].described
     ]
     if rows:
         _DESCRIBE(connection, rows)

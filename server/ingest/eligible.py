@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from checks.model import OVERRIDDEN, Result, RunReport, Trigger
 from server import plans
 from server.fold import Entry, worse
-from server.history import Scope
+from server.scopes import Scope
 from server.sql import Sql
 from server.transitions import Observed
 

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Connection
 
-from server.history import Scope
 from server.kpi.projects import Asked
 from server.plans import decode
+from server.scopes import Scope
 from server.sql import CHUNK, select_in
 from server.tables.base import to_micros
 

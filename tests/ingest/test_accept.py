@@ -20,6 +20,7 @@ from building import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from checks import envelope
 from checks.model import OVERRIDDEN, ProfileRef, ScopeItem, Trigger
 from server.db import Database
 from server.ingest.holds import release
@@ -153,6 +154,24 @@ def test_a_late_run_never_reopens_what_was_closed_after_it(db: Database, machine
         session.expire_all()
         (episode,) = episodes(session)
         assert (episode.state, episode.closed_at) == ("closed", START + 5 * DAY)
+
+
+def test_the_words_for_a_finding_come_from_the_newest_run_that_has_any(
+    db: Database, machine: Machine
+) -> None:
+    def run(day: int, owner: str, version: int) -> envelope.Envelope:
+        gone = machine.result("disk", "fail", object="/data", owner=owner, version=version)
+        return machine.run(START + day * DAY, [gone], plan=plan_of(versions={"disk": version}))
+
+    first, second = run(1, "dba", 1), run(3, "vendor", 2)
+    empty = machine.run(START + 5 * DAY, [], plan=plan_of(versions={"disk": 2}))
+    with db.write() as session:
+        binding = session.scalars(select(Binding)).one()
+        accept_plan(session, binding.id, plan_of(versions={"disk": 2}), START + 2 * DAY)
+        for sealed in (empty, second, first):
+            arrive(session, sealed)
+        session.expire_all()
+        assert session.scalars(select(Finding)).one().owner == "vendor"
 
 
 def test_a_late_pass_splits_an_episode_and_the_older_id_stays(db: Database, machine: Machine) -> None:

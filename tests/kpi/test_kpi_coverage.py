@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.history import Scope
 from server.kpi.coverage import Coverage
 from server.kpi.observations import Log, Obligation, Observations
+from server.scopes import Scope
 
 WINDOW = (10, 50)
 TOLERANCE = 6
