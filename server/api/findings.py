@@ -48,11 +48,13 @@ class ShareView(msgspec.Struct, frozen=True):
 class EpisodeView(msgspec.Struct, frozen=True):
     """`severity` and `cause` hold after approved decisions, `reported_severity` before.
 
-    `unattributed` is what `shares` leave to 1, and `unattributed_reason` why.
+    `unattributed` is what `shares` leave to 1, and `unattributed_reason` why. `retired` says that two people
+    put it away after it lapsed.
     """
 
     id: int
     state: str
+    retired: bool
     opened_at: datetime
     opened_run: str
     lapsed_at: datetime | None
@@ -150,6 +152,7 @@ def show_finding(id: FromPath[int], db: GivenDb, clock: GivenClock) -> FindingDe
                     shares.get(episode.id, []),
                     decisions.effective(session, "severity", episode, now),
                     decisions.effective(session, "cause", episode, now),
+                    decisions.effective(session, "retirement", episode, now) == decisions.RETIRED,
                 )
                 for episode in episodes
             ],
@@ -167,10 +170,11 @@ def find_episode(id: FromPath[int], db: GivenDb) -> EpisodePlace:
         return EpisodePlace(episode.id, episode.finding_id)
 
 
-def _episode(row: Episode, shares: list[ShareView], severity: str, cause: str) -> EpisodeView:
+def _episode(row: Episode, shares: list[ShareView], severity: str, cause: str, retired: bool) -> EpisodeView:
     return EpisodeView(
         id=row.id,
         state=row.state,
+        retired=retired,
         opened_at=row.opened_at,
         opened_run=row.opened_run,
         lapsed_at=row.lapsed_at,

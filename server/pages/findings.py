@@ -61,6 +61,7 @@ class EpisodeLine:
     row: Episode
     severity: str
     cause: str
+    retired: bool
     reported_cause: str
     project: str
     shares: tuple[ShareLine, ...]
@@ -98,6 +99,10 @@ def episodes_of(session: Session, finding: Finding, now: datetime) -> list[Episo
                 row=row,
                 severity=within.get("severity", row.severity),
                 cause=within.get("cause", base),
+                retired=any(
+                    kind == "retirement" and row.lapsed_at is not None and at >= row.lapsed_at
+                    for kind, at, _ in agreed
+                ),
                 reported_cause=base,
                 project=project or "",
                 shares=tuple(shares[row.id]),

@@ -43,7 +43,10 @@ class Unsettled:
 
 
 def unsettled(session: Session, states: Iterable[str], *, site_id: str | None = None) -> list[Unsettled]:
-    """Episodes in one of `states`, in the order of what to do first: the worst, then the oldest."""
+    """Episodes in one of `states`, in the order of what to do first: the worst, then the oldest.
+
+    A lapsed one that two people retired is settled.
+    """
     columns = (
         Episode.id,
         Episode.finding_id,
@@ -70,7 +73,7 @@ def unsettled(session: Session, states: Iterable[str], *, site_id: str | None = 
         .join(Site, Site.id == Episode.site_id)
         .join(Finding, Finding.id == Episode.finding_id)
         .join(TargetRow, TargetRow.id == Finding.target_id)
-        .where(Episode.state.in_(list(states)))
+        .where(Episode.state.in_(list(states)), ~_retired())
     )
     # Sites are always named, so that the index over (site, state) serves the question for all of them too.
     sites = [site_id] if site_id is not None else sa.select(Site.id)
@@ -84,6 +87,16 @@ def unsettled(session: Session, states: Iterable[str], *, site_id: str | None = 
             for one in found
         ]
     return sorted(found, key=lambda one: (one.severity, one.opened_at, one.episode_id))
+
+
+def _retired() -> sa.ColumnElement[bool]:
+    """Whether an approved retirement was decided since the episode lapsed."""
+    return sa.exists().where(
+        Decision.kind == "retirement",
+        Decision.finding_id == Episode.finding_id,
+        Decision.approved_at.is_not(None),
+        Decision.at >= Episode.lapsed_at,
+    )
 
 
 def _agreed(session: Session, site_id: str | None) -> dict[int, str]:

@@ -11,7 +11,7 @@ from server.tables.base import Base
 
 
 class Decision(Base):
-    """A change that needs a second person: a severity, a cause, or the exclusion of a KPI unit.
+    """What needs a second person: a severity, a cause, a KPI unit's exclusion, a lapsed episode's retirement.
 
     A decision about an episode names the finding and a moment; it attaches to the episode that covers it.
     It counts once approved by somebody else than who asked, and by nobody attributed. Both values stay.
@@ -19,7 +19,7 @@ class Decision(Base):
 
     __tablename__ = "decision"
     __table_args__ = (
-        CheckConstraint("kind IN ('severity', 'cause', 'exclusion')", name="kind"),
+        CheckConstraint("kind IN ('severity', 'cause', 'exclusion', 'retirement')", name="kind"),
         CheckConstraint("(kind = 'exclusion') = (unit IS NOT NULL)", name="unit"),
         CheckConstraint("(kind = 'exclusion') = (finding_id IS NULL)", name="finding"),
         CheckConstraint("approved_by IS NULL OR approved_by <> proposed_by", name="second_person"),

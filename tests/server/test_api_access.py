@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import PASSWORD, Collector
+from api_world import PASSWORD, Collector
 from litestar import Router, post
 from litestar.testing import TestClient
 
@@ -21,6 +21,7 @@ ANYONE_MAY = {
     ("POST", "/api/v1/decisions/severity"),
     ("POST", "/api/v1/decisions/cause"),
     ("POST", "/api/v1/decisions/exclusion"),
+    ("POST", "/api/v1/decisions/retirement"),
     ("POST", "/api/v1/decisions/{id:int}/approve"),
     ("POST", "/api/v1/decisions/{id:int}/reject"),
 }

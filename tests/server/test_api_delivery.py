@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from api_world import Collector
 from building import START, Machine, arrive, bind, enrol, plan_of
-from conftest import Collector
 
 
 def moment(days: float) -> str:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from api_world import Collector
 from building import START, Machine, arrive, assign, bind, enrol
-from conftest import Collector
 
 from checks.envelope import verify
 from server import delivery

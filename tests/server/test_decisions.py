@@ -15,6 +15,7 @@ from server.auth.account import Account
 from server.db import Database
 from server.errors import Forbidden, NotFound, Refused
 from server.kpi import figures
+from server.pages.open_findings import unsettled
 from server.tables import AuditEntry, Decision, Episode, Finding, User
 
 NOW = START + timedelta(days=200)
@@ -31,9 +32,13 @@ def day(number: float) -> datetime:
 
 
 @pytest.fixture
-def plant(db: Database) -> Database:
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def plant(db: Database, machine: Machine) -> Database:
     """Ann went live on day 1; on day 10 the disk failed under her, on day 20 it was mended."""
-    machine = Machine()
     with db.write() as session:
         found_vendor(session)
         for account in (ROOT, EVE, ANN, BO, ANNS_OTHER_LOGIN):
@@ -155,6 +160,42 @@ def test_a_proposal_that_makes_no_sense_is_refused(
 def test_a_proposal_needs_a_reason(plant: Database) -> None:
     with plant.write() as session, pytest.raises(BadInput, match="needs a reason"):
         decisions.propose_severity(session, disk(session), day(12), "P3", " ", by=ROOT, now=NOW)
+
+
+def test_a_lapsed_episode_is_retired_by_two_people_and_opens_again_when_it_fails(
+    plant: Database, machine: Machine
+) -> None:
+    with plant.write() as session:
+        finding = disk(session)
+        with pytest.raises(Refused, match="only a lapsed one"):
+            decisions.propose_retirement(session, finding, day(12), "sold", by=ROOT, now=NOW)
+        port = [machine.result("port", "pass")]
+        arrive(session, machine.run(day(130), [machine.result("disk", "fail"), *port]))
+        arrive(session, machine.run(day(131), [machine.result("disk", "skip"), *port]))
+        row = decisions.propose_retirement(session, finding, day(131), "the disk was sold", by=ROOT, now=NOW)
+        assert (row.old_value, row.new_value) == ("lapsed", "retired")
+        with pytest.raises(Forbidden, match="a second person"):
+            decisions.approve(session, row.id, by=ROOT, now=NOW)
+        assert [one.state for one in unsettled(session, ["lapsed"])] == ["lapsed"]
+        decisions.approve(session, row.id, by=EVE, now=NOW)
+        assert unsettled(session, ["lapsed"]) == []
+        arrive(session, machine.run(day(132), [machine.result("disk", "fail"), *port]))
+        session.expire_all()
+        assert [one.state for one in unsettled(session, ["open", "lapsed"])] == ["open"]
+
+
+def test_a_retirement_is_refused_where_the_finding_failed_again_meanwhile(
+    plant: Database, machine: Machine
+) -> None:
+    with plant.write() as session:
+        port = [machine.result("port", "pass")]
+        arrive(session, machine.run(day(130), [machine.result("disk", "fail"), *port]))
+        arrive(session, machine.run(day(131), [machine.result("disk", "skip"), *port]))
+        row = decisions.propose_retirement(session, disk(session), day(131), "sold", by=ROOT, now=NOW)
+        arrive(session, machine.run(day(132), [machine.result("disk", "fail"), *port]))
+        session.expire_all()
+        with pytest.raises(Refused, match="no longer lapsed"):
+            decisions.approve(session, row.id, by=EVE, now=NOW)
 
 
 def test_an_excluded_unit_leaves_the_figure_once_two_people_agreed(plant: Database) -> None:

@@ -392,7 +392,9 @@ def upgrade() -> None:
         sa.Column("rejected_at", server.tables.base.Micros(), nullable=True),
         sa.CheckConstraint("(kind = 'exclusion') = (finding_id IS NULL)", name=op.f("ck_decision_finding")),
         sa.CheckConstraint("(kind = 'exclusion') = (unit IS NOT NULL)", name=op.f("ck_decision_unit")),
-        sa.CheckConstraint("kind IN ('severity', 'cause', 'exclusion')", name=op.f("ck_decision_kind")),
+        sa.CheckConstraint(
+            "kind IN ('severity', 'cause', 'exclusion', 'retirement')", name=op.f("ck_decision_kind")
+        ),
         sa.CheckConstraint(
             "approved_by IS NULL OR approved_by <> proposed_by", name=op.f("ck_decision_second_person")
         ),
