@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -15,8 +16,7 @@ Place = tuple[int, str]
 """A run's place in fold order: effective time in microseconds, then run id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """An eligible result: its entry and what people read of the finding."""
 
     entry: Entry

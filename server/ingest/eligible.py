@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from checks.model import OVERRIDDEN, Result, RunReport, Trigger
 from server import plans
 from server.fold import Entry, worse
+from server.plans import SPELT
 from server.scopes import Scope
 from server.sql import Sql
 from server.transitions import Observed
@@ -55,15 +56,15 @@ def count(
         if in_force is None and not report.profile.version.endswith(OVERRIDDEN):
             in_force = _accept_first(connection, target, report.profile.id, document, at)
         if in_force is not None and in_force.digest == plans.digest(document):
-            accepted = plans.decode(document)
+            eligible = plans.decode(document)
         else:
             plan = plans.intern(connection, document)
             _REPORTED(connection, (target, report.profile.id, plan, report.run, at))
             if in_force is None:
                 continue
+            own = {entry.item: entry.rule for entry in entries}
             accepted = plans.load(connection, in_force.plan)
-        own = {entry.item: entry for entry in entries}
-        eligible = {i: e for i, e in accepted.items() if i in own and own[i].rule == e.rule}
+            eligible = {item: entry for item, entry in accepted.items() if own.get(item) == entry.rule}
         seen = _observed(results[name], eligible)
         complete = frozenset(
             s.item for s in report.scope if s.target == name and s.complete and s.item in eligible
@@ -80,9 +81,9 @@ def _observed(results: Iterable[Result], eligible: dict[str, plans.Entry]) -> di
         accepted = eligible.get(result.item)
         if accepted is None or accepted.rule != result.rule:
             continue
-        severity = worse(result.severity.value, accepted.severity)
+        severity = worse(SPELT[result.severity], accepted.severity)
         seen[result.key] = Observed(
-            Entry(result.status.value, severity, result.cause, result.rule),
+            Entry(SPELT[result.status], severity, result.cause, result.rule),
             result.item,
             result.check,
             result.object,

@@ -10,6 +10,7 @@ from zstandard import ZstdCompressor
 
 from checks.envelope import Ack
 from checks.ids import new_run_id
+from checks.model import Status
 from server.episodes import came_back, refold
 from server.history import insert_run
 from server.ingest.arrival import Answer, refuse
@@ -60,7 +61,7 @@ def record(connection: Connection, run: Examined, epoch: str) -> Folded:
     fork = Fork() if clean else find_fork(connection, report, seal.hash, sender)
     held = run.held or ("fork" if fork.hold_this else "")
     flags = (*run.flags, "fork") if fork.found else run.flags
-    statuses = Counter(result.status.value for result in report.results)
+    statuses = Counter([result.status for result in report.results])
     inserted = _RECEIPT(
         connection,
         (
@@ -84,7 +85,7 @@ def record(connection: Connection, run: Examined, epoch: str) -> Folded:
             run.offset_ms,
             held,
             ",".join(flags),
-            *(statuses[name] for name in ("pass", "warn", "fail", "error", "skip", "manual")),
+            *(statuses[status] for status in Status),
             report.dropped.runs,
         ),
     )
