@@ -79,20 +79,20 @@ class Writer:
                 return
 
     def _answer(self, batch: list[Job]) -> None:
-        opened = [open_delivery(job.delivery, self._limit) for job in batch]
-        answers = self._take(opened)
+        answers = self._take([job.delivery for job in batch])
         for job, answer in zip(batch, answers, strict=True):
             try:
                 job.reply(answer)
             except RuntimeError:  # the client's event loop is gone; the run is stored and will be sent again
                 log.info("nobody waits for the answer to run %s", job.delivery.run)
 
-    def _take(self, opened: list[Arrival | Answer]) -> list[Answer]:
+    def _take(self, deliveries: list[Delivery]) -> list[Answer]:
+        """The answer to each; whatever one of them provokes, the others and this thread go on."""
         try:
-            return self._store(opened)
+            return self._store([open_delivery(one, self._limit) for one in deliveries])
         except Exception as error:
-            if len(opened) > 1:
-                return [answer for one in opened for answer in self._take([one])]
+            if len(deliveries) > 1:
+                return [answer for one in deliveries for answer in self._take([one])]
             log.exception("a run could not be stored")
             if isinstance(error, DBAPIError | OSError):
                 return [

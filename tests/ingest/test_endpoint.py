@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 from building import START, Machine, bind, enrol, found_vendor
 from sqlalchemy import func, select
+from zstandard import ZstdDecompressor
 
 from checks import envelope
-from checks.model import encode_report
+from checks.model import decode_report, encode_report
 from server.db import Database
+from server.ingest import writer as writer_module
+from server.ingest.arrival import Answer, Arrival
+from server.ingest.delivery import Delivery, open_delivery
 from server.ingest.endpoint import Endpoint
 from server.ingest.writer import Writer
 from server.settings import Settings
@@ -188,7 +192,31 @@ def test_a_huge_number_in_evidence_is_kept_in_the_document(door: Door, machine: 
     result = machine.result("disk", "fail", evidence={"inode": 10**30})
     sealed = machine.run(START + timedelta(days=1), [result])
     status, _, _ = door.post(headers_of(sealed), sealed.body)
-    assert status in (201, 400)
+    assert status == 201
+    with door.db.read() as session:
+        document = session.scalars(select(Document)).one()
+        body = ZstdDecompressor().decompress(document.body, max_output_size=document.size)
+    assert body == sealed.body
+    assert decode_report(body).results[0].evidence == {"inode": 10**30}
+
+
+def test_a_defect_met_by_one_run_costs_neither_the_others_nor_the_next(
+    door: Door, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = [machine.run(START + timedelta(days=day), {"disk": "pass"}) for day in range(1, 6)]
+    unlucky = sealed[2].seal.run
+
+    def defective(delivery: Delivery, limit: int) -> Arrival | Answer:
+        if delivery.run == unlucky:
+            raise ZeroDivisionError
+        return open_delivery(delivery, limit)
+
+    monkeypatch.setattr(writer_module, "open_delivery", defective)
+    answers = door.post_all([(headers_of(one), one.body) for one in sealed])
+    assert [status for status, _, _ in answers] == [201, 201, 500, 201, 201]
+    monkeypatch.undo()
+    assert door.post(headers_of(sealed[2]), sealed[2].body)[0] == 201
+    assert door.stored() == 5
 
 
 def test_clocks_that_are_ten_years_off_are_stored_and_held(door: Door, machine: Machine) -> None:

@@ -63,7 +63,8 @@ def test_what_lies_outside_is_cut_to_the_stretch_shown() -> None:
 
 
 def test_a_life_of_no_length_is_drawn_all_the_same() -> None:
-    ElementTree.fromstring(timeline([], [], start=START, end=START, label="now"))
+    root = ElementTree.fromstring(timeline([], [], start=START, end=START, label="now"))
+    assert root.findtext("title") == "now"
 
 
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=40))

@@ -106,6 +106,8 @@ def test_thirds_add_up_to_one(vendor: Database) -> None:
     with vendor.write() as session:
         for role in ("lead", "dba", "net"):
             delivery.assign(session, "erp", "ann", role, share=1 / 3, **BY)
+        with pytest.raises(Refused):
+            delivery.assign(session, "erp", "bo", "sap", share=0.001, **BY)
 
 
 def test_nobody_holds_the_same_role_twice_at_a_time(vendor: Database) -> None:

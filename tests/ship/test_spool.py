@@ -239,5 +239,7 @@ def test_a_disk_that_turned_read_only_is_loud(
 
 
 def test_a_folder_can_be_synced_more_than_once(tmp_path: Path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
     sync_folder(tmp_path)
     sync_folder(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before, "a descriptor of the folder stays open"
