@@ -72,10 +72,10 @@ def plan_for(
 
 def check_now(plan: Plan, *, site: str, trigger: Trigger) -> Run:
     """Read this machine and evaluate. Ctrl-C ends the reading; the run is partial then."""
-    from checks.facts.host import Host
+    from checks.facts.localhost import LocalHost
 
     started, begin, partial = utc_now(), monotonic(), False
-    host = Host(stuck_dir=state().root / "stuck")
+    host = LocalHost(stuck_dir=state().root / "stuck")
     try:
         with progress(plan) as on_reading:
             snapshot = collect(plan, {target.name: host for target in plan.targets}, on_reading=on_reading)

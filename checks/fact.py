@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
+    from checks.facts.asks import Ask
     from checks.facts.host import Host
 
 F = TypeVar("F", bound="type[Fact]")
@@ -69,8 +70,16 @@ class Fact(msgspec.Struct, frozen=True):
         """What reading it touches, for the printed plan: a command, file, query or destination."""
         raise NotImplementedError
 
+    def asks(self) -> tuple[Ask, ...]:
+        """All that reading it may ask of a machine, known before anything is read.
+
+        What depends on another reading is a template (`checks.facts.asks`). An ask that is not among them
+        is refused when it comes.
+        """
+        raise NotImplementedError
+
     def read(self, host: Host) -> Any:
-        """The value, read on this machine now. Raises `NotReadable` (or `OSError`) where it cannot."""
+        """The value, read through that host now. Raises `NotReadable` (or `OSError`) where it cannot."""
         raise NotImplementedError
 
 

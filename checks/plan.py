@@ -7,7 +7,8 @@ to do, never the plan or its digest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Final
@@ -16,6 +17,7 @@ import msgspec
 
 from checks.errors import BadInput
 from checks.fact import Fact
+from checks.facts.asks import Ask
 from checks.model import Narrowing, PlanItem, Target
 from checks.nearest import did_you_mean
 from checks.profile import Item, Profile
@@ -25,6 +27,9 @@ STAGES: Final = ("preflight", "deploy", "go-live", "hypercare", "periodic")
 """The stages every profile may be asked for; a profile can name more."""
 
 NO_ROLES: Final[Mapping[str, Sequence[str]]] = {}
+NO_VARIANTS: Final[Mapping[str, Profile]] = {}
+HERE: Final = "this machine"
+"""How a target is reached that needs no connection."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -45,13 +50,17 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, dict=True):
-    """What a run will do. `whole` are the units of the entire profile, `units` those in scope."""
+    """What a run will do. `whole` are the units of the entire profile, `units` those in scope.
+
+    `routes` says in words how each target is reached, where that is not simply here.
+    """
 
     profile: Profile
     targets: tuple[Target, ...]
     narrowing: Narrowing
     whole: tuple[Unit, ...]
     units: tuple[Unit, ...]
+    routes: dict[str, str] = {}
 
     def items(self) -> tuple[PlanItem, ...]:
         """The whole plan as it travels, before narrowing."""
@@ -67,15 +76,16 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def digest(self) -> str:
-        """64 hex digits over the profile, every unit with rule, severity and stages, and all it reads."""
+        """64 hex digits over the profile, how targets are reached, every unit, and all that it reads."""
         shape = [
             [self.profile.id, self.profile.version],
+            self.routes,
             [
                 [
                     unit.plan_item(),
                     unit.item.stages,
                     unit.sources,
-                    [fact.id() for fact in (*unit.first_facts, *unit.templates)],
+                    [[fact.id(), fact.asks()] for fact in (*unit.first_facts, *unit.templates)],
                 ]
                 for unit in self.whole
             ],
@@ -86,6 +96,43 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
         """The facts to read from a target first, each once. `checks.evaluate.next_facts` gives the rest."""
         units = (unit for unit in self.units if target in unit.sources)
         return list(dict.fromkeys(fact for unit in units for fact in unit.first_facts))
+
+    def permits(self, target: str, fact: Fact) -> bool:
+        """Whether a fact stands in the plan of a target, itself or as the template it is made from."""
+        if fact in self._planned(target):
+            return True
+        templates = (each for each in self._templates(target) if type(each) is type(fact))
+        return any(_made_from(template, fact) for template in templates)
+
+    def asks(self, target: str) -> tuple[Ask, ...]:
+        """Everything that the units in scope may ask of a target, each once, sorted by what it touches."""
+        facts = dict.fromkeys(
+            fact
+            for unit in self.units
+            if target in unit.sources
+            for fact in (*unit.first_facts, *unit.templates)
+        )
+        asks = dict.fromkeys(ask for fact in facts for ask in fact.asks())
+        return tuple(sorted(asks, key=lambda ask: (type(ask).__name__, ask.describe())))
+
+    def _planned(self, target: str) -> frozenset[Fact]:
+        return self._by_target[0].get(target, frozenset())
+
+    def _templates(self, target: str) -> frozenset[Fact]:
+        return self._by_target[1].get(target, frozenset())
+
+    @cached_property
+    def _by_target(self) -> tuple[dict[str, frozenset[Fact]], dict[str, frozenset[Fact]]]:
+        first: dict[str, set[Fact]] = {}
+        later: dict[str, set[Fact]] = {}
+        for unit in self.whole:
+            for source in unit.sources:
+                first.setdefault(source, set()).update(unit.first_facts)
+                later.setdefault(source, set()).update(unit.templates)
+        return (
+            {name: frozenset(facts) for name, facts in first.items()},
+            {name: frozenset(facts) for name, facts in later.items()},
+        )
 
     def lines(self) -> tuple[Line, ...]:
         """What is in scope, one line a unit, for printing."""
@@ -109,13 +156,18 @@ def make_plan(
     stage: str = "",
     target: Sequence[str] = (),
     roles: Mapping[str, Sequence[str]] = NO_ROLES,
+    variants: Mapping[str, Profile] = NO_VARIANTS,
+    routes: Mapping[str, str] | None = None,
+    pairs: Collection[tuple[str, str]] | None = None,
 ) -> Plan:
     """Lay a profile over targets; `roles` gives the roles of each target by name.
 
-    `only` takes item ids, check ids and patterns of them (``disk.*``). Raises `BadInput` where a name fits
-    nothing, or nothing is left to check.
+    `only` takes item ids, check ids and patterns of them (``disk.*``), `pairs` target and item of what alone
+    is in scope; `variants` are the profile as read by a target with variables of its own, `routes` how
+    targets are reached. Raises `BadInput` where a name fits nothing, or nothing is left to check.
     """
-    whole = tuple(unit for item in profile.items for unit in _units(item, targets, roles))
+    own = {name: {item.id: item for item in variant.items} for name, variant in variants.items()}
+    whole = tuple(unit for item in profile.items for unit in _units(item, targets, roles, own))
     if not whole:
         wanted = ", ".join(sorted({role for item in profile.items for role in item.roles}))
         raise BadInput(f"profile {profile.id} has nothing for these targets; its items are for {wanted}")
@@ -126,20 +178,58 @@ def make_plan(
         if (not only or any(_fits(pattern, unit.item) for pattern in only))
         and (not stage or not unit.item.stages or stage in unit.item.stages)
         and (not target or unit.target in target)
+        and (pairs is None or (unit.target, unit.item.id) in pairs)
     )
     if not units:
         said = [f"--only {pattern}" for pattern in only] + ([f"--stage {stage}"] if stage else [])
-        said += [f"--target {name}" for name in target]
+        said += [f"--target {name}" for name in target] + (["--only-failed"] if pairs is not None else [])
         raise BadInput(f"nothing of profile {profile.id} is left to check with {' '.join(said)}")
-    return Plan(profile, tuple(targets), Narrowing(tuple(only), stage, tuple(target)), whole, units)
+    if pairs is not None:
+        only, target = _narrowed(units, only, target)
+    narrowing = Narrowing(tuple(only), stage, tuple(target))
+    return Plan(profile, tuple(targets), narrowing, whole, units, dict(routes or {}))
 
 
-def _units(item: Item, targets: Sequence[Target], roles: Mapping[str, Sequence[str]]) -> Iterable[Unit]:
+def _narrowed(
+    units: Sequence[Unit], only: Sequence[str], target: Sequence[str]
+) -> tuple[Sequence[str], Sequence[str]]:
+    """The options that say most nearly what a list of units leaves; the scope says it exactly."""
+    return (
+        only or tuple(dict.fromkeys(unit.item.id for unit in units)),
+        target or tuple(dict.fromkeys(unit.target for unit in units)),
+    )
+
+
+def _made_from(template: Fact, fact: Fact) -> bool:
+    """Whether a fact is a template with one value in the place of its ``<each …>``."""
+    values = set()
+    for name in template.__struct_fields__:
+        wanted, given = getattr(template, name), getattr(fact, name)
+        if isinstance(wanted, str) and (gap := _EACH.search(wanted)):
+            before, after = wanted[: gap.start()], wanted[gap.end() :]
+            text = str(given)
+            if not (text.startswith(before) and text.endswith(after) and len(text) > len(before + after)):
+                return False
+            values.add(text[len(before) : len(text) - len(after)])
+        elif wanted != given:
+            return False
+    return len(values) == 1
+
+
+_EACH: Final = re.compile(r"<each [^<>]*>")
+
+
+def _units(
+    item: Item,
+    targets: Sequence[Target],
+    roles: Mapping[str, Sequence[str]],
+    own: Mapping[str, Mapping[str, Item]],
+) -> Iterable[Unit]:
     """The item at every target it is for; a check across targets once per role, or once for the site."""
     names = [each.name for each in targets if not item.roles or {*item.roles} & {*roles.get(each.name, ())}]
     across = item.declared.across
     if across is None:
-        yield from (Unit(item, name, (name,)) for name in names)
+        yield from (Unit(own.get(name, {}).get(item.id, item), name, (name,)) for name in names)
     elif across == "site":
         if names:
             yield Unit(item, "site/*", tuple(names))

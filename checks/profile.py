@@ -18,7 +18,7 @@ from checks.ids import rule_digest
 from checks.model import OVERRIDDEN, Severity
 from checks.nearest import did_you_mean
 from checks.parameters import canonical
-from checks.profile_source import VARIABLE, ItemSource, Source, load_source
+from checks.profile_source import VARIABLE, ItemSource, Source, load_source, variables_in
 from checks.registry import Check
 from checks.yamlfile import Node, load_text
 
@@ -70,12 +70,57 @@ def load_profile(name_or_path: str, *, overrides: Sequence[str] = ()) -> Profile
     `overrides` are texts ``item.parameter=value`` (--set). Raises `BadProfile` with file and line, or
     `BadInput` for a name or an override that is wrong.
     """
+    return make_profile(_overridden(name_or_path, overrides), adhoc=bool(overrides))
+
+
+class SiteProfile(msgspec.Struct, frozen=True):
+    """A profile as a site reads it: `targets` has the reading of each target that has variables of its own.
+
+    `profile` is that of the site as a whole, which checks across targets take.
+    """
+
+    profile: Profile
+    targets: dict[str, Profile]
+
+
+def load_for_site(
+    name_or_path: str,
+    *,
+    site: Mapping[str, Node],
+    targets: Mapping[str, Mapping[str, Node]],
+    overrides: Sequence[str] = (),
+) -> SiteProfile:
+    """The profile with the site's variables, and with those of each target before them.
+
+    Raises as `load_profile`, and `BadProfile` for a variable that the profile neither defines nor uses.
+    """
+    source = _overridden(name_or_path, overrides)
+    names = variables_in(source)
+    for given in (site, *targets.values()):
+        for name, node in given.items():
+            if name not in names:
+                raise node.wrong(
+                    f"profile {source.id} has no variable {name!r:.100}{did_you_mean(name, names)}"
+                )
+    own, adhoc = source.variables, bool(overrides)
+    # What no site-wide value exists for is taken from a target: the profile as a whole needs some value.
+    some = {name: node for given in reversed(targets.values()) for name, node in given.items()}
+    whole = make_profile(msgspec.structs.replace(source, variables=some | own | site), adhoc=adhoc)
+    each = {
+        target: make_profile(msgspec.structs.replace(source, variables=own | site | given), adhoc=adhoc)
+        for target, given in targets.items()
+        if given
+    }
+    return SiteProfile(whole, each)
+
+
+def _overridden(name_or_path: str, overrides: Sequence[str]) -> Source:
     source = load_source(name_or_path)
     for override in overrides:
         _override(source, override)
     if overrides:
         source.version = f"{source.version[:90]}{OVERRIDDEN}"
-    return make_profile(source, adhoc=source.from_file or bool(overrides))
+    return source
 
 
 def make_profile(source: Source, *, adhoc: bool) -> Profile:
@@ -83,7 +128,7 @@ def make_profile(source: Source, *, adhoc: bool) -> Profile:
     items = tuple(read_item(item, source.variables) for item in source.items.values())
     if not items:
         raise BadProfile(source.where, None, "has no items, so it would check nothing")
-    return Profile(source.id, source.version, source.title, items, adhoc)
+    return Profile(source.id, source.version, source.title, items, adhoc or source.from_file)
 
 
 def _override(source: Source, override: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -17,6 +17,7 @@ from checks.compiled import load as load_file
 from checks.errors import BadInput
 from checks.model import Severity
 from checks.nearest import did_you_mean
+from checks.nodes import NAME, WORD, choice, entries, line, mapping, name, texts
 from checks.yamlfile import Node
 
 BUILT_IN_FOLDER: Final = Path(__file__).with_name("profiles")
@@ -26,8 +27,6 @@ VARIABLE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}")
 
 _PROFILE_KEYS: Final = ("profile", "version", "title", "extends", "variables", "items", "remove")
 _ITEM_KEYS: Final = ("id", "check", "severity", "stage", "opens_on", "on", "with")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MAX_CHAIN = 20
 
 
@@ -82,28 +81,28 @@ def _locate(name: str, beside: Path) -> tuple[Path | None, bool]:
     if "/" in name or os.sep in name or name.endswith((".yaml", ".yml")):
         return beside / name, True
     path = BUILT_IN_FOLDER / f"{name}.yaml"
-    return (path if _NAME.fullmatch(name) and path.is_file() else None), False
+    return (path if NAME.fullmatch(name) and path.is_file() else None), False
 
 
 def _load(path: Path, above: tuple[Path, ...]) -> Source:
     root = load_file(path)
-    keys = _mapping(root, _PROFILE_KEYS, "a profile")
+    keys = mapping(root, _PROFILE_KEYS, "a profile")
     for required in ("profile", "items" if "extends" not in keys else "profile"):
         if required not in keys:
             raise root.wrong(f"lacks the key {required}: a profile has profile, version, title and items")
-    source = Source(str(path), _name(keys["profile"], _NAME), "1", "", False)
-    for base in _texts(keys.get("extends")):
+    source = Source(str(path), name(keys["profile"], NAME), "1", "", False)
+    for base in texts(keys.get("extends")):
         _merge(source, _base(base, path, above))
-    source.version = _line(keys["version"], 100) if "version" in keys else source.version
-    source.title = _line(keys["title"], 300) if "title" in keys else source.title
-    source.variables |= _variables(keys.get("variables"))
-    for removed in _texts(keys.get("remove")):
+    source.version = line(keys["version"], 100) if "version" in keys else source.version
+    source.title = line(keys["title"], 300) if "title" in keys else source.title
+    source.variables |= read_variables(keys.get("variables"))
+    for removed in texts(keys.get("remove")):
         if removed.value not in source.items:
             near = did_you_mean(str(removed.value), source.items)
             raise removed.wrong(f"removes the item {removed.value!r:.100}, which it does not extend{near}")
         del source.items[removed.value]
     seen: dict[str, Node] = {}
-    for node in _list(keys.get("items"), "items"):
+    for node in entries(keys.get("items"), "items"):
         _add_item(source, node, seen)
     return source
 
@@ -136,10 +135,10 @@ def _merge(source: Source, base: Source) -> None:
 
 def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
     """Add an item, or change the inherited one of the same id."""
-    keys = _mapping(node, _ITEM_KEYS, "an item")
+    keys = mapping(node, _ITEM_KEYS, "an item")
     if "check" not in keys and "id" not in keys:
         raise node.wrong("an item names its check: {check: disk.free}")
-    id = _name(keys["id"], _NAME) if "id" in keys else _name(keys["check"], _NAME)
+    id = name(keys["id"], NAME) if "id" in keys else name(keys["check"], NAME)
     if id in seen:
         raise node.wrong(f"item {id} is given twice; the first is in line {seen[id].line}")
     seen[id] = node
@@ -147,7 +146,7 @@ def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
     if inherited is None:
         if "check" not in keys:
             raise node.wrong(f"item {id} names no check{did_you_mean(id, source.items)}")
-        check = msgspec.structs.replace(keys["check"], value=_name(keys["check"], _NAME))
+        check = msgspec.structs.replace(keys["check"], value=name(keys["check"], NAME))
         item = ItemSource(id, check, node, "id" in keys)
     else:
         if "check" in keys and keys["check"].raw != inherited.check.value:
@@ -157,13 +156,13 @@ def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
             )
         item = msgspec.structs.replace(inherited, node=node, parameters=dict(inherited.parameters))
     if "severity" in keys:
-        item.severity = Severity(_choice(keys["severity"], [str(each) for each in Severity]))
+        item.severity = Severity(choice(keys["severity"], [str(each) for each in Severity]))
     if "opens_on" in keys:
-        item.opens_on = _choice(keys["opens_on"], ["fail", "warn"])
+        item.opens_on = choice(keys["opens_on"], ["fail", "warn"])
     if "stage" in keys:
-        item.stages = tuple(_name(word, _WORD) for word in _texts(keys["stage"]))
+        item.stages = tuple(name(word, WORD) for word in texts(keys["stage"]))
     if "on" in keys:
-        item.roles = tuple(_name(word, _WORD) for word in _texts(keys["on"]))
+        item.roles = tuple(name(word, WORD) for word in texts(keys["on"]))
     if "with" in keys and keys["with"].value is not None:
         if not isinstance(keys["with"].value, dict):
             raise keys["with"].wrong("`with` holds parameters: {with: {warn_below: 20 %}}")
@@ -171,65 +170,27 @@ def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
     source.items[id] = item
 
 
-def _variables(node: Node | None) -> dict[str, Node]:
+def read_variables(node: Node | None) -> dict[str, Node]:
+    """A mapping of variables; none is made of another."""
     if node is None or node.value is None:
         return {}
     if not isinstance(node.value, dict):
         raise node.wrong("variables are a mapping: {variables: {port: 8080}}")
-    for name, value in node.value.items():
-        if not VARIABLE.fullmatch("${%s}" % name):  # noqa: UP031  # braces in braces are unreadable
-            raise value.wrong(f"{name!r:.100} is no name for a variable; use letters, digits and _")
+    for key, value in node.value.items():
+        if not VARIABLE.fullmatch("${%s}" % key):  # noqa: UP031  # braces in braces are unreadable
+            raise value.wrong(f"{key!r:.100} is no name for a variable; use letters, digits and _")
         if "${" in str(value.plain()):
             raise value.wrong("a variable cannot be made of other variables")
     return node.value
 
 
-def _mapping(node: Node, known: tuple[str, ...], what: str) -> dict[str, Node]:
-    if not isinstance(node.value, dict):
-        raise node.wrong(f"{what} is a mapping with the keys {', '.join(known)}")
-    for key, value in node.value.items():
-        if key not in known:
-            raise value.wrong(f"{what} has no key {key!r:.100}{did_you_mean(key, known)}")
-    return node.value
-
-
-def _list(node: Node | None, what: str) -> list[Node]:
-    if node is None or node.value is None:
-        return []
-    if not isinstance(node.value, list):
-        raise node.wrong(f"{what} is a list; begin each entry with a dash")
-    return node.value
-
-
-def _texts(node: Node | None) -> list[Node]:
-    """A list of words, or one word."""
-    if node is None or node.value is None:
-        return []
-    words = node.value if isinstance(node.value, list) else [node]
-    for word in words:
-        if not isinstance(word.value, str):
-            raise word.wrong("expected a word or a list of words")
-    return words
-
-
-def _name(node: Node, form: re.Pattern[str]) -> str:
-    name = node.raw
-    if isinstance(node.value, dict | list) or not name or not form.fullmatch(name):
-        raise node.wrong(f"{_shown(node)} is no name; use letters, digits, dots, _ and -")
-    return name
-
-
-def _line(node: Node, limit: int) -> str:
-    if isinstance(node.value, dict | list) or not node.raw or len(node.raw) > limit:
-        raise node.wrong(f"expected a text of at most {limit} characters")
-    return " ".join(node.raw.split())
-
-
-def _choice(node: Node, choices: list[str]) -> str:
-    if isinstance(node.value, str) and node.value in choices:
-        return node.value
-    raise node.wrong(f"{_shown(node)} is not right here{did_you_mean(str(node.raw), choices)}")
-
-
-def _shown(node: Node) -> Any:
-    return "a list" if isinstance(node.value, list) else f"{node.raw or 'nothing'!r:.60}"
+def variables_in(source: Source) -> set[str]:
+    """The names that the profile defines or uses."""
+    used = {
+        found[1]
+        for item in source.items.values()
+        for node in item.parameters.values()
+        for found in VARIABLE.finditer(str(node.plain()))
+        if found[1]
+    }
+    return used | set(source.variables)

@@ -9,6 +9,7 @@ import msgspec
 
 from checks.errors import BadInput
 from checks.fact import Fact, NotReadable, fact
+from checks.facts.asks import Ask, ReadFile
 from checks.facts.files import text_of
 from checks.facts.formats import MISSING, Plain, format_of, look_up
 from checks.facts.secrets import masked, names_a_secret
@@ -41,6 +42,9 @@ class ConfigValue(Fact, frozen=True):
 
     def describe(self) -> str:
         return f"read {self.key} in {self.path}"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return (ReadFile(self.path),)
 
     def read(self, host: Host) -> Setting:
         value = _value(host, self.path, self.format, self.key)
@@ -78,6 +82,10 @@ class SecretMatches(Fact, frozen=True):
 
     def describe(self) -> str:
         return f"compare {self.key} in {self.path} with the secret of {self.secret}"
+
+    def asks(self) -> tuple[Ask, ...]:
+        kind, _, name = self.secret.partition(":")
+        return (ReadFile(self.path), ReadFile(name)) if kind == "file" else (ReadFile(self.path),)
 
     def read(self, host: Host) -> bool:
         import hmac

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from checks.fact import Fact, NotReadable, fact
+from checks.facts.asks import Ask, ReadFile, StatFilesystem, StatPath
+from checks.facts.host import MOUNT_TABLE
 
 if TYPE_CHECKING:
     from checks.facts.host import Host
@@ -19,13 +21,22 @@ class Mounts(Fact, frozen=True):
     value_type: ClassVar[Any] = list[str]
 
     def describe(self) -> str:
-        return "read /proc/self/mountinfo"
+        return f"read {MOUNT_TABLE}, stat <each local mount point in it>"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return (ReadFile(MOUNT_TABLE), StatPath("<each local mount point>"))
 
     def read(self, host: Host) -> list[str]:
-        from checks.facts.mounttable import watched
+        from checks.facts.mounttable import candidates, watched
 
         mounts = host.mounts()
-        found = watched(mounts, lambda point: _is_folder(host, point)) if mounts else _by_psutil()
+        if mounts:
+            points = candidates(mounts)
+            host.want(StatPath(mount.point) for mount in points)
+            found = watched(mount for mount in points if _is_folder(host, mount.point))
+        else:
+            host.only_here("the filesystems of a system without a mount table")
+            found = _by_psutil()
         if not found:
             raise NotReadable("there is no local, writable filesystem to watch", "absent")
         return found
@@ -57,6 +68,9 @@ class DiskUsage(Fact, frozen=True):
 
     def describe(self) -> str:
         return f"statvfs {self.mount}"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return (StatFilesystem(self.mount),)
 
     def read(self, host: Host) -> Usage:
         space = host.statvfs(self.mount)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import msgspec
 
 from checks.fact import Fact, NotReadable, fact
+from checks.facts.asks import Ask, ReadFile, StatPath
 from checks.facts.secrets import holds_a_secret, masked
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ TEXT_LIMIT: Final = 200
 
 
 class FileInfo(msgspec.Struct, frozen=True):
-    """What a path is, links followed: `mode` in octal, `size` in bytes, `mtime` in Unix seconds."""
+    """What a path is, links followed: `mode` in octal, `size` in bytes, `mtime` in whole Unix seconds."""
 
     exists: bool
     type: str = ""
@@ -29,7 +30,7 @@ class FileInfo(msgspec.Struct, frozen=True):
     group: str = ""
     mode: str = ""
     size: int = 0
-    mtime: float = 0.0
+    mtime: int = 0
 
 
 @fact
@@ -41,6 +42,9 @@ class FileStat(Fact, frozen=True):
 
     def describe(self) -> str:
         return f"stat {self.path}"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return (StatPath(self.path),)
 
     def read(self, host: Host) -> FileInfo:
         from checks.facts.pathinfo import file_type
@@ -55,8 +59,8 @@ class FileStat(Fact, frozen=True):
         return FileInfo(
             True,
             file_type(seen.mode),
-            user_name(seen.uid),
-            group_name(seen.gid),
+            seen.user or user_name(seen.uid),
+            seen.group or group_name(seen.gid),
             f"{modes.S_IMODE(seen.mode):04o}",
             seen.size,
             seen.mtime,
@@ -86,6 +90,9 @@ class FileMatch(Fact, frozen=True):
 
     def describe(self) -> str:
         return f"search {self.path} for {self.pattern}"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return (ReadFile(self.path),)
 
     def read(self, host: Host) -> LineMatch:
         try:

@@ -1,180 +1,103 @@
-"""The machine that facts are read from: files, tables and commands, none of which may hang the reader.
+"""The machine that facts are read from: files, tables, connects, commands. None may hang the reader.
 
-A path on a network, FUSE or autofs mount, known from the mount table without touching it, is left to
-`checks.facts.remote`; all else is read directly.
+`Host` is what every fact reads through, whether the machine is this one (`checks.facts.localhost`) or one
+whose answers came over a shell (`checks.facts.answered`).
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
-
-from checks.fact import NotReadable
-from checks.facts.pathinfo import Space, Stat, must_be_file, unreadable, within
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from checks.facts.asks import Ask
     from checks.facts.child import Output
     from checks.facts.mounttable import Mount
+    from checks.facts.network import Connection
+    from checks.facts.pathinfo import Space, Stat
     from checks.facts.processtable import Listeners, Process
-    from checks.facts.remote import RemoteMount, RemoteMounts
-
-T = TypeVar("T")
 
 FILE_LIMIT: Final = 4 * 1024 * 1024
 COMMAND_TIMEOUT_S: Final = 4.0
 
-TOOLS: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MOUNT_TABLE: Final = "/proc/self/mountinfo"
 
 
-class Once(Generic[T]):
-    """A value made when it is first asked for, by one thread while the others wait; a failure is kept too."""
+class Host(ABC):
+    """One machine, for one run: what is asked twice is read once.
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make, self._lock = make, threading.Lock()
-        self._made: list[T] = []
-        self._failed: OSError | NotReadable | None = None
-
-    def __call__(self) -> T:
-        with self._lock:
-            if self._failed is not None:
-                raise self._failed
-            if not self._made:
-                try:
-                    self._made.append(self._make())
-                except (OSError, NotReadable) as error:
-                    self._failed = error
-                    raise
-            return self._made[0]
-
-
-class Host:
-    """This machine, for one run: its tables are read once, at first use, and may be asked from many threads.
-
-    `root` is what stands for ``/`` (an image or a recorded tree), `stuck_dir` where stuck children are
-    remembered from run to run, `tools` the PATH that commands are found on.
+    Every method raises `NotReadable` with a cause where there is no answer.
     """
 
-    def __init__(self, root: str = "/", stuck_dir: Path | None = None, tools: str = TOOLS) -> None:
-        self._root = root.rstrip("/")
-        self._tools, self._stuck_dir = tools, stuck_dir
-        self.mounts = Once(self._read_mounts)
-        self.processes = Once(self._read_processes)
-        self.listeners = Once(self._read_listeners)
-        self._remote = Once(self._find_remote)
+    def want(self, asks: Iterable[Ask]) -> None:
+        """Say what will be asked next, so that a distant machine can answer it all at once."""
+        del asks
 
-    def path(self, path: str) -> str:
-        """Where a path of the target stands in this process's view."""
-        if not path.startswith("/"):
-            raise NotReadable(f"{path!r} is not an absolute path", "unsupported")
-        return self._root + path if self._root else path
+    def only_here(self, what: str) -> None:
+        """Go on where this process runs on the machine itself; raise `NotReadable` (unsupported) elsewhere.
 
+        To be called before anything is asked of Python or psutil, which speak of this machine alone.
+        """
+        del what
+
+    @abstractmethod
     def read_bytes(self, path: str, limit: int = FILE_LIMIT) -> bytes:
         """A regular file's bytes.
 
-        Raises `NotReadable`: absent, denied, unsupported (not a file), too-large, timeout, stuck.
+        Causes: absent, denied, unsupported (not a file), too-large, timeout, stuck.
         """
-        remote = self._remote_of(path)
-        if remote is not None:
-            return remote.read_bytes(path, limit)
-        real = self.path(path)
-        try:
-            # Asked before it is opened: opening a device or a pipe can already do something.
-            must_be_file(path, Path(real).stat().st_mode)
-            handle = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
-            try:
-                must_be_file(path, os.fstat(handle).st_mode)
-                data = _read_up_to(handle, limit + 1)
-            finally:
-                os.close(handle)
-        except OSError as error:
-            raise unreadable(path, error) from error
-        return within(path, data, limit)
 
     def read_text(self, path: str, limit: int = FILE_LIMIT) -> str:
         """A file that is UTF-8 as far as it matters: what is not, is replaced."""
         return self.read_bytes(path, limit).decode("utf-8-sig", errors="replace")
 
+    @abstractmethod
     def stat(self, path: str) -> Stat:
-        """What a path is, links followed. Raises `NotReadable`: absent, denied, timeout, stuck, failed."""
-        remote = self._remote_of(path)
-        if remote is not None:
-            return remote.stat(path)
-        try:
-            seen = Path(self.path(path)).stat()
-        except OSError as error:
-            raise unreadable(path, error) from error
-        return Stat(seen.st_mode, seen.st_uid, seen.st_gid, seen.st_size, seen.st_mtime)
+        """What a path is, links followed. Causes: absent, denied, timeout, stuck, failed."""
 
+    @abstractmethod
     def statvfs(self, path: str) -> Space:
-        """The room on the filesystem a path lies on. Raises `NotReadable` as `stat` does."""
-        remote = self._remote_of(path)
-        if remote is not None:
-            return remote.statvfs(path)
-        try:
-            if not hasattr(os, "statvfs"):
-                return _windows_space(self.path(path))
-            seen = os.statvfs(self.path(path))
-        except OSError as error:
-            raise unreadable(path, error) from error
-        block = seen.f_frsize or seen.f_bsize
-        return Space(
-            block * seen.f_blocks, block * seen.f_bfree, block * seen.f_bavail, seen.f_files, seen.f_ffree
-        )
+        """The room on the filesystem a path lies on. Causes as for `stat`."""
 
+    @abstractmethod
+    def sha256(self, path: str) -> str:
+        """The SHA-256 of a regular file, 64 hex digits. Causes as for `read_bytes`, bar the size."""
+
+    @abstractmethod
+    def mounts(self) -> tuple[Mount, ...]:
+        """The mount table; empty where the system shows none."""
+
+    @abstractmethod
+    def processes(self) -> tuple[Process, ...]:
+        """Every live process that can be seen, by pid."""
+
+    @abstractmethod
+    def listeners(self) -> Listeners:
+        """Who listens for TCP."""
+
+    @abstractmethod
+    def is_root(self) -> bool:
+        """Whether the reader may see everything."""
+
+    @abstractmethod
+    def clock_error_us(self) -> int | None:
+        """How wrong the kernel says its clock may be, in microseconds; from 16 s on nobody keeps it.
+
+        None where the machine only tells that it is kept. Causes: unsupported, denied.
+        """
+
+    @abstractmethod
+    def clock_offset(self) -> tuple[float, float]:
+        """Seconds that the machine's clock is ahead of the agent's, and how far that may be wrong."""
+
+    @abstractmethod
+    def connect(self, name: str, port: int, timeout: float) -> Connection:
+        """What comes of a TCP connect from there; a refused one is an answer too."""
+
+    @abstractmethod
     def run(self, argv: list[str], timeout: float = COMMAND_TIMEOUT_S) -> Output:
         """A command's output (argv, no shell, LC_ALL=C).
 
-        Raises `NotReadable`: absent, timeout, stuck, failed; not for an exit status.
+        Causes: absent, timeout, stuck, failed; an exit status is none.
         """
-        from checks.facts.child import run
-
-        return run(argv, timeout, search=self._tools)
-
-    def _read_mounts(self) -> tuple[Mount, ...]:
-        from checks.facts.mounttable import parse_mounts
-
-        try:
-            text = Path(self._root + "/proc/self/mountinfo").read_text(errors="surrogateescape")
-        except FileNotFoundError:
-            return ()
-        return parse_mounts(text)
-
-    def _read_processes(self) -> tuple[Process, ...]:
-        from checks.facts.processtable import processes_by_psutil, read_processes
-
-        proc = self._root + "/proc"
-        return read_processes(proc) if Path(proc, "self/status").exists() else processes_by_psutil()
-
-    def _read_listeners(self) -> Listeners:
-        from checks.facts.processtable import read_listeners
-
-        return read_listeners(self._root + "/proc", self.processes())
-
-    def _remote_of(self, path: str) -> RemoteMount | None:
-        remote = self._remote()
-        return remote.of(path) if remote is not None else None
-
-    def _find_remote(self) -> RemoteMounts | None:
-        mounts = self.mounts()
-        if not any(mount.remote for mount in mounts):
-            return None
-        from checks.facts.remote import RemoteMounts
-
-        return RemoteMounts(mounts, self.path, self._tools, self._stuck_dir)
-
-
-def _read_up_to(handle: int, limit: int) -> bytes:
-    data = bytearray()
-    while len(data) < limit and (part := os.read(handle, min(limit - len(data), 1 << 20))):
-        data += part
-    return bytes(data)
-
-
-def _windows_space(path: str) -> Space:
-    import shutil
-
-    usage = shutil.disk_usage(path)
-    return Space(usage.total, usage.free, usage.free, 0, 0)

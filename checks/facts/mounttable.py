@@ -6,7 +6,7 @@ Everything is told from the text of ``/proc/self/mountinfo`` (proc(5)) alone; no
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -76,19 +76,22 @@ def mount_of(mounts: Sequence[Mount], path: str) -> Mount | None:
     return found
 
 
-def watched(mounts: Sequence[Mount], is_folder: Callable[[str], bool]) -> list[str]:
-    """Mount points of the real, local, writable filesystems, one for each, sorted.
+def candidates(mounts: Sequence[Mount]) -> list[Mount]:
+    """The mounts of real, local, writable filesystems that nothing is mounted upon.
 
     Left out: memory and kernel filesystems, read-only ones, remote ones (reading those is another check's
-    business), what container engines mount, and further mounts of a filesystem already named; of several,
-    the whole filesystem goes before a part of it and the shorter path before the longer. `is_folder` is
-    asked about local mount points only.
+    business) and what container engines mount.
+    """
+    return [mount for mount in mounts if mount_of(mounts, mount.point) is mount and _holds_data(mount)]
+
+
+def watched(mounts: Iterable[Mount]) -> list[str]:
+    """Mount points of these mounts, one for each filesystem, sorted.
+
+    Of several of one filesystem the whole of it goes before a part and the shorter path before the longer.
     """
     best: dict[str, Mount] = {}
     for mount in mounts:
-        top = mount_of(mounts, mount.point)
-        if top is not mount or not _holds_data(mount) or not is_folder(mount.point):
-            continue
         # btrfs shows another device number for every subvolume of one filesystem.
         name = mount.source if mount.source.startswith("/dev/") else mount.device
         if name not in best or _rank(mount) < _rank(best[name]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 import msgspec
 
 from checks.fact import Fact, NotReadable, fact
+from checks.facts.asks import Ask, Connect
 
 if TYPE_CHECKING:
     from checks.facts.host import Host
@@ -50,13 +51,25 @@ class TcpConnect(Fact, frozen=True):
     def describe(self) -> str:
         return f"connect to {self.host}:{self.port}/tcp"
 
+    def asks(self) -> tuple[Ask, ...]:
+        return (self._connect(),)
+
     def read(self, host: Host) -> Connection:
-        del host
-        timeout = min(max(float(self.timeout), 0.1), MAX_TIMEOUT_S)
-        port = int(self.port)
-        if not 0 < port < 65536:
-            raise NotReadable(f"{port} is not a port", "unsupported")
-        return connect(self.host, port, timeout)
+        ask = self._connect()
+        if not (isinstance(ask.port, int) and 0 < ask.port < 65536):
+            raise NotReadable(f"{ask.port} is not a port", "unsupported")
+        return host.connect(ask.host, ask.port, float(ask.timeout))
+
+    def _connect(self) -> Connect:
+        """What is asked, within bounds."""
+        port = int(self.port) if str(self.port).isdigit() else self.port
+        timeout = min(max(float(self.timeout), 0.1), MAX_TIMEOUT_S) if _is_number(self.timeout) else 5.0
+        return Connect(self.host, port, timeout)
+
+
+def _is_number(value: float | str) -> bool:
+    """False for a placeholder that is not filled yet."""
+    return not isinstance(value, str) or value.replace(".", "", 1).isdigit()
 
 
 def connect(name: str, port: int, timeout: float) -> Connection:

@@ -21,13 +21,18 @@ _CAUSES: Final = {
 
 
 class Stat(msgspec.Struct, frozen=True):
-    """What stat(2) tells of a path, links followed: `mode` with the type's bits, `mtime` in Unix seconds."""
+    """What stat(2) tells of a path, links followed: `mode` with the type's bits, `mtime` in whole seconds.
+
+    `user` and `group` are empty where the reader has to look the names up itself.
+    """
 
     mode: int
     uid: int
     gid: int
     size: int
-    mtime: float
+    mtime: int
+    user: str = ""
+    group: str = ""
 
 
 class Space(msgspec.Struct, frozen=True):

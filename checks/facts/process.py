@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
 from checks.fact import Fact, NotReadable, fact
+from checks.facts.asks import Ask, ListListeners, ListProcesses, ReadFile, StatPath
+from checks.facts.host import MOUNT_TABLE
 from checks.facts.processtable import COMM_LENGTH
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ class Processes(Fact, frozen=True):
 
     def describe(self) -> str:
         return f"read names and users of all processes, keep those of {self.name}"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return (ListProcesses(), ReadFile(MOUNT_TABLE))
 
     def read(self, host: Host) -> ProcessGroup:
         found = named(host.processes(), self.name)
@@ -71,12 +74,24 @@ class ProcessLimits(Fact, frozen=True):
     name: str = ""
 
     def describe(self) -> str:
+        return f"read {self._limits}"
+
+    @property
+    def _limits(self) -> str:
         who = f"<pid of {self.name}>" if self.name else "<pid of each process listening for TCP>"
-        return f"read /proc/{who}/limits"
+        return f"/proc/{who}/limits"
+
+    def asks(self) -> tuple[Ask, ...]:
+        who = (ListProcesses(), ReadFile(MOUNT_TABLE)) if self.name else (ListProcesses(), ListListeners())
+        return (StatPath("/proc/self"), *who, ReadFile(self._limits))
 
     def read(self, host: Host) -> FileLimits:
-        if not Path(host.path("/proc/self")).is_dir():
-            raise NotReadable("this system has no /proc to read limits from", "unsupported")
+        try:
+            host.stat("/proc/self")
+        except NotReadable as problem:
+            if problem.cause != "absent":
+                raise
+            raise NotReadable("this system has no /proc to read limits from", "unsupported") from problem
         processes = host.processes()
         if self.name:
             chosen = named(processes, self.name)
@@ -122,6 +137,7 @@ def user_name(uid: int) -> str:
 def _lowest(host: Host, processes: list[Process]) -> tuple[FileLimit, ...]:
     """The limits of processes by name, sorted; the lowest of those that share a name."""
     lowest: dict[str, FileLimit] = {}
+    host.want(ReadFile(_limits_path(process.pid)) for process in processes)
     for process in processes:
         limits = _limits_of(host, process.pid)
         if limits is not None:
@@ -132,10 +148,14 @@ def _lowest(host: Host, processes: list[Process]) -> tuple[FileLimit, ...]:
     return tuple(lowest[name] for name in sorted(lowest))
 
 
+def _limits_path(pid: int) -> str:
+    return f"/proc/{pid}/limits"
+
+
 def _limits_of(host: Host, pid: int) -> tuple[int, int] | None:
     """None for a process that ended meanwhile."""
     try:
-        return parse_open_files(host.read_text(f"/proc/{pid}/limits", 64 * 1024))
+        return parse_open_files(host.read_text(_limits_path(pid), 64 * 1024))
     except NotReadable as problem:
         if problem.cause == "absent":
             return None
@@ -144,7 +164,7 @@ def _limits_of(host: Host, pid: int) -> tuple[int, int] | None:
 
 def _refuse_if_hidden(host: Host) -> None:
     """Nothing found means nothing where ``/proc`` hides other users' processes (hidepid)."""
-    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+    if host.is_root():
         return
     for mount in host.mounts():
         hides = mount.point == "/proc" and "hidepid=" in mount.super_options

@@ -50,7 +50,7 @@ class RemoteMount:
         """As `Host.stat`."""
         out = self._ask(path, ["stat", "-L", "-c", "%f %u %g %s %Y", "--", self._real(path)])
         mode, uid, gid, size, mtime = out.split()
-        return Stat(int(mode, 16), int(uid), int(gid), int(size), float(mtime))
+        return Stat(int(mode, 16), int(uid), int(gid), int(size), int(mtime))
 
     def statvfs(self, path: str) -> Space:
         """As `Host.statvfs`."""

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
 from checks.fact import Fact, NotReadable, fact
+from checks.facts.asks import Ask, ReadFile, StatPath
 
 if TYPE_CHECKING:
     from checks.facts.host import Host
 
 _SYSCTL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]{0,250}")
 _ENGINES = re.compile(r"docker|kubepods|containerd|libpod|lxc")
+_OS_RELEASE: Final = ("/etc/os-release", "/usr/lib/os-release")
+_MARKS: Final = (("/run/.containerenv", "podman"), ("/.dockerenv", "docker"))
+
+_MEMORY_GROUPS: Final = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Where control groups of version 2 and 1 tell of memory: folder, limit, use, and the droppable cache."""
+
+CONTAINER_ASKS: Final[tuple[Ask, ...]] = (
+    ReadFile("/run/systemd/container"),
+    *(StatPath(path) for path, _ in _MARKS),
+    ReadFile("/proc/1/cgroup"),
+)
+"""What `container_of` asks."""
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -33,8 +49,11 @@ class OsRelease(Fact, frozen=True):
     def describe(self) -> str:
         return "read /etc/os-release"
 
+    def asks(self) -> tuple[Ask, ...]:
+        return tuple(ReadFile(path) for path in _OS_RELEASE)
+
     def read(self, host: Host) -> Release:
-        for path in ("/etc/os-release", "/usr/lib/os-release"):
+        for path in _OS_RELEASE:
             try:
                 text = host.read_text(path, 64 * 1024)
             except NotReadable as problem:
@@ -46,6 +65,7 @@ class OsRelease(Fact, frozen=True):
 
         if platform.system() == "Linux":
             raise NotReadable("this system has no os-release file", "absent")
+        host.only_here("the release of a system without an os-release file")
         return Release(platform.system().lower(), platform.release(), platform.platform())
 
 
@@ -81,12 +101,19 @@ class Memory(Fact, frozen=True):
     def describe(self) -> str:
         return "read /proc/meminfo and the container's memory limit"
 
+    def asks(self) -> tuple[Ask, ...]:
+        names = (
+            f"{folder}/{name}" for folder, *files, _ in _MEMORY_GROUPS for name in (*files, "memory.stat")
+        )
+        return tuple(ReadFile(path) for path in ("/proc/meminfo", *names))
+
     def read(self, host: Host) -> MemoryUse:
         try:
             machine = parse_meminfo(host.read_text("/proc/meminfo", 64 * 1024))
         except NotReadable as problem:
             if problem.cause != "absent":
                 raise
+            host.only_here("the memory of a system without /proc/meminfo")
             return memory_by_psutil()
         return _limited(host, machine) or machine
 
@@ -119,10 +146,7 @@ def _limited(host: Host, machine: MemoryUse) -> MemoryUse | None:
 
     On a machine's own control group root these files do not exist (v2) or name no limit (v1).
     """
-    for folder, limit_file, used_file, cache in (
-        ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
-        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-    ):
+    for folder, limit_file, used_file, cache in _MEMORY_GROUPS:
         try:
             limit = host.read_text(f"{folder}/{limit_file}", 100).strip()
             if not limit.isdigit() or int(limit) >= machine.total:
@@ -147,6 +171,12 @@ class Sysctl(Fact, frozen=True):
     def describe(self) -> str:
         return f"read {sysctl_path(self.name)}" if "{" not in self.name else f"read /proc/sys ({self.name})"
 
+    def asks(self) -> tuple[Ask, ...]:
+        try:
+            return (ReadFile(sysctl_path(self.name)),)
+        except NotReadable:
+            return ()
+
     def read(self, host: Host) -> str:
         return " ".join(host.read_text(sysctl_path(self.name), 64 * 1024).split())
 
@@ -168,7 +198,7 @@ def container_of(host: Host) -> str:
         return host.read_text("/run/systemd/container", 100).strip() or "container"
     except NotReadable:
         pass
-    for path, engine in (("/run/.containerenv", "podman"), ("/.dockerenv", "docker")):
+    for path, engine in _MARKS:
         try:
             host.stat(path)
         except NotReadable:

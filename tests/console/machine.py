@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from checks import registry
 from checks.fact import Fact, NotReadable, fact
+from checks.facts.asks import Ask
 from checks.model import Severity, Target, Verdict
 from checks.plan import Plan, make_plan
 from checks.profile import load_profile
@@ -33,6 +34,9 @@ class Behaviour(Fact, frozen=True):
 
     def describe(self) -> str:
         return f"behave as {self.name}"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return ()
 
     def read(self, host: object) -> str:
         self.reads.append(self.name)

@@ -12,14 +12,14 @@ from machine import Behaviour, plan_of
 from agent.collect import READERS, Interrupted, collect, read
 from checks.evaluate import evaluate
 from checks.fact import Known, Reading, Unavailable
-from checks.facts.host import Host
+from checks.facts.localhost import LocalHost
 from checks.plan import Plan, make_plan
 from checks.profile import load_profile
 from checks.snapshot import Snapshot
 
 
 def collected(plan: Plan) -> Snapshot:
-    return collect(plan, {target.name: Host() for target in plan.targets})
+    return collect(plan, {target.name: LocalHost() for target in plan.targets})
 
 
 def values(snapshot: Snapshot) -> dict[str, Reading]:
@@ -57,7 +57,9 @@ def test_slow_reads_run_side_by_side(tmp_path: Path) -> None:
     running = threading.active_count()
     seen = []
     plan = plan_of(tmp_path, [f"slow{number}:0.1" for number in range(8)])
-    collect(plan, {"here": Host()}, on_reading=lambda *_: seen.append(threading.active_count() - running))
+    collect(
+        plan, {"here": LocalHost()}, on_reading=lambda *_: seen.append(threading.active_count() - running)
+    )
     assert max(seen) >= 6
 
 
@@ -65,7 +67,9 @@ def test_quick_reads_need_one_reader(tmp_path: Path) -> None:
     running = threading.active_count()
     seen = []
     plan = plan_of(tmp_path, [f"n{number}" for number in range(50)])
-    collect(plan, {"here": Host()}, on_reading=lambda *_: seen.append(threading.active_count() - running))
+    collect(
+        plan, {"here": LocalHost()}, on_reading=lambda *_: seen.append(threading.active_count() - running)
+    )
     assert max(seen) <= 3
 
 
@@ -96,7 +100,7 @@ def test_a_reader_that_may_be_stuck_does_not_keep_the_program_alive(tmp_path: Pa
     ],
 )
 def test_a_failed_read_is_a_value_with_its_cause(behaviour: str, reading: Unavailable) -> None:
-    assert read(Behaviour(behaviour), Host()) == reading
+    assert read(Behaviour(behaviour), LocalHost()) == reading
 
 
 def test_ctrl_c_keeps_what_was_read_and_says_of_the_rest_that_it_was_not(tmp_path: Path) -> None:
@@ -127,7 +131,7 @@ def test_facts_that_an_enumeration_makes_necessary_are_read_too(tmp_path: Path) 
 
 def test_the_moment_that_is_judged_is_the_end_by_the_clock_given(tmp_path: Path) -> None:
     moments = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(100))
-    snapshot = collect(plan_of(tmp_path, ["a", "b"]), {"here": Host()}, clock=lambda: next(moments))
+    snapshot = collect(plan_of(tmp_path, ["a", "b"]), {"here": LocalHost()}, clock=lambda: next(moments))
     assert snapshot.targets[0].captured_at < snapshot.captured_at
     assert snapshot.captured_at.tzinfo is UTC
 

@@ -11,6 +11,7 @@ import msgspec
 
 from checks.evaluate import Evaluation, evaluate
 from checks.fact import Fact, Known, Reading, Unavailable, fact
+from checks.facts.asks import Ask
 from checks.matchers import Matcher
 from checks.model import Result, Severity, Target, Verdict
 from checks.plan import Plan, make_plan
@@ -36,6 +37,9 @@ class SampleLevel(Fact, frozen=True):
     def describe(self) -> str:
         return f"look into {self.tank}"
 
+    def asks(self) -> tuple[Ask, ...]:
+        return ()
+
 
 @fact
 class SampleTanks(Fact, frozen=True):
@@ -43,6 +47,9 @@ class SampleTanks(Fact, frozen=True):
 
     def describe(self) -> str:
         return "list the tanks"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return ()
 
 
 @fact
@@ -53,6 +60,9 @@ class SampleText(Fact, frozen=True):
     def describe(self) -> str:
         return f"read {self.name}"
 
+    def asks(self) -> tuple[Ask, ...]:
+        return ()
+
 
 @fact
 class SamplePort(Fact, frozen=True):
@@ -61,6 +71,9 @@ class SamplePort(Fact, frozen=True):
 
     def describe(self) -> str:
         return f"connect to {self.port}"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return ()
 
 
 @check(

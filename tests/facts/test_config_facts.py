@@ -13,7 +13,7 @@ from checks.errors import BadInput
 from checks.fact import NotReadable
 from checks.facts.config import ConfigValue, SecretMatches, Setting
 from checks.facts.formats import MISSING, look_up
-from checks.facts.host import Host
+from checks.facts.localhost import LocalHost
 
 INI = """\
 ; a comment
@@ -140,7 +140,7 @@ def test_any_text_gives_a_value_or_says_why_not(text: str, format: str, key: str
 def test_the_format_is_told_from_the_extension_and_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     for name, text in (("a.yml", "a: {b: 1}"), ("a.json", '{"a": {"b": 1}}'), ("a.conf", "[a]\nb = 1")):
         (tmp_path / name).write_text("\ufeff" + text)
-        setting = ConfigValue(str(tmp_path / name), "auto", "a.b").read(Host())
+        setting = ConfigValue(str(tmp_path / name), "auto", "a.b").read(LocalHost())
         assert setting.found
         assert str(setting.value) == "1"
 
@@ -148,8 +148,8 @@ def test_the_format_is_told_from_the_extension_and_a_byte_order_mark_does_no_har
 def test_a_key_whose_name_looks_secret_is_seen_but_its_value_is_not_kept(tmp_path: Path) -> None:
     path = tmp_path / "app.yaml"
     path.write_text("db: {password: 123456, url: 'jdbc:postgresql://app:hunter2@db1/app'}")
-    assert ConfigValue(str(path), "auto", "db.password").read(Host()) == Setting(True, withheld=True)
-    url = ConfigValue(str(path), "auto", "db.url").read(Host())
+    assert ConfigValue(str(path), "auto", "db.password").read(LocalHost()) == Setting(True, withheld=True)
+    url = ConfigValue(str(path), "auto", "db.url").read(LocalHost())
     assert url.value == "jdbc:postgresql://app:***@db1/app"
 
 
@@ -157,11 +157,11 @@ def test_a_secret_is_compared_where_it_is_read(tmp_path: Path, monkeypatch: pyte
     path, key = tmp_path / "app.yaml", tmp_path / "secret"
     path.write_text("db: {password: hünter2}")
     monkeypatch.setenv("DB_PASSWORD", "hünter2")
-    assert SecretMatches(str(path), "auto", "db.password", "env:DB_PASSWORD").read(Host()) is True
+    assert SecretMatches(str(path), "auto", "db.password", "env:DB_PASSWORD").read(LocalHost()) is True
     key.write_text("hünter2\n")
-    assert SecretMatches(str(path), "auto", "db.password", f"file:{key}").read(Host()) is True
+    assert SecretMatches(str(path), "auto", "db.password", f"file:{key}").read(LocalHost()) is True
     key.write_text("other\n")
-    assert SecretMatches(str(path), "auto", "db.password", f"file:{key}").read(Host()) is False
+    assert SecretMatches(str(path), "auto", "db.password", f"file:{key}").read(LocalHost()) is False
 
 
 def test_a_secret_that_is_missing_is_told_apart_from_a_key_that_is(
@@ -176,7 +176,7 @@ def test_a_secret_that_is_missing_is_told_apart_from_a_key_that_is(
         ("db.pass", "env:HOME", "absent"),
     ):
         with pytest.raises(NotReadable) as problem:
-            SecretMatches(str(path), "auto", key, secret).read(Host())
+            SecretMatches(str(path), "auto", key, secret).read(LocalHost())
         assert problem.value.cause == cause
 
 

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from checks.fact import NotReadable
 from checks.facts.files import FileMatch, FileStat, first_match
-from checks.facts.host import FILE_LIMIT, Host
+from checks.facts.host import FILE_LIMIT
+from checks.facts.localhost import LocalHost
 from checks.facts.secrets import holds_a_secret, masked, names_a_secret
 
 
 def cause(path: Path, pattern: str = "x") -> str:
     with pytest.raises(NotReadable) as problem:
-        FileMatch(str(path), pattern).read(Host())
+        FileMatch(str(path), pattern).read(LocalHost())
     return problem.value.cause
 
 
@@ -28,16 +29,16 @@ def test_a_file_is_what_stat_says(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("12345")
     path.chmod(0o4640)
-    info = FileStat(str(path)).read(Host())
+    info = FileStat(str(path)).read(LocalHost())
     assert (info.exists, info.type, info.mode, info.size) == (True, "file", "4640", 5)
     assert (info.owner, info.group) == (path.owner(), path.group())
-    assert info.mtime == path.stat().st_mtime
+    assert info.mtime == int(path.stat().st_mtime)
 
 
 def test_what_is_not_there_is_a_value_and_a_dangling_link_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
-    assert not FileStat(str(tmp_path / "nothing")).read(Host()).exists
-    assert not FileStat(str(tmp_path / "link")).read(Host()).exists
+    assert not FileStat(str(tmp_path / "nothing")).read(LocalHost()).exists
+    assert not FileStat(str(tmp_path / "link")).read(LocalHost()).exists
 
 
 def test_folders_pipes_and_sockets_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,9 +46,9 @@ def test_folders_pipes_and_sockets_are_told_apart(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
-        types = {name: FileStat(str(tmp_path / name)).read(Host()).type for name in ("", "pipe", "socket")}
+        types = {name: FileStat(str(tmp_path / name)).read(LocalHost()).type for name in ("", "pipe", "socket")}
     assert types == {"": "directory", "pipe": "fifo", "socket": "socket"}
-    assert FileStat("/dev/null").read(Host()).type == "device"
+    assert FileStat("/dev/null").read(LocalHost()).type == "device"
 
 
 def test_a_user_nobody_has_is_shown_by_number(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_a_user_nobody_has_is_shown_by_number(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     os.chown(path, 54321, 54322)
-    info = FileStat(str(path)).read(Host())
+    info = FileStat(str(path)).read(LocalHost())
     assert (info.owner, info.group) == ("54321", "54322")
 
 
@@ -74,7 +75,7 @@ def test_what_cannot_be_read_names_its_cause(tmp_path: Path) -> None:
     (tmp_path / "program").write_bytes(b"\x7fELF\0\0")
     assert cause(tmp_path / "program") == "binary"
     with pytest.raises(NotReadable, match="not an absolute path"):
-        FileStat("relative").read(Host())
+        FileStat("relative").read(LocalHost())
 
 
 def test_a_file_of_another_user_is_denied(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_file_of_another_user_is_denied(tmp_path: Path) -> None:
             for folder in [tmp_path, *tmp_path.parents][:-2]:
                 folder.chmod(0o755)
             os.setresuid(65534, 65534, 65534)
-            FileMatch(str(path), "x").read(Host())
+            FileMatch(str(path), "x").read(LocalHost())
         except NotReadable as problem:
             code = 0 if problem.cause == "denied" else 2
         finally:
@@ -102,15 +103,15 @@ def test_a_file_of_another_user_is_denied(tmp_path: Path) -> None:
 def test_the_first_line_that_matches_is_kept_and_nothing_around_it(tmp_path: Path) -> None:
     path = tmp_path / "sshd_config"
     path.write_text("\ufeff# PermitRootLogin yes\nPort 22\n  PermitRootLogin   no  \nPermitRootLogin yes\n")
-    found = FileMatch(str(path), r"^\s*PermitRootLogin\s+(\S+)").read(Host())
+    found = FileMatch(str(path), r"^\s*PermitRootLogin\s+(\S+)").read(LocalHost())
     assert (found.found, found.line, found.text, found.caught) == (True, 3, "PermitRootLogin   no", "no")
-    assert not FileMatch(str(path), "^Banner").read(Host()).found
+    assert not FileMatch(str(path), "^Banner").read(LocalHost()).found
 
 
 def test_a_text_in_utf_16_is_a_text(tmp_path: Path) -> None:
     path = tmp_path / "app.ini"
     path.write_bytes("[app]\r\nport=80\r\n".encode("utf-16"))
-    assert FileMatch(str(path), "^port=(.*)$").read(Host()).caught == "80"
+    assert FileMatch(str(path), "^port=(.*)$").read(LocalHost()).caught == "80"
 
 
 def test_a_line_with_a_secret_is_found_but_not_kept() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from checks.fact import NotReadable
 from checks.facts import child, remote, stuck
-from checks.facts.host import Host
+from checks.facts.localhost import LocalHost
 
 TABLE = """\
 1 0 8:1 / / rw - ext4 /dev/sda1 rw
@@ -76,8 +76,8 @@ def started(tmp_path: Path) -> list[int]:
 
 
 def test_a_remote_path_that_answers_reads_like_a_local_one(root: Path) -> None:
-    host = Host(str(root), tools=REAL_TOOLS)
-    plain = Host()
+    host = LocalHost(str(root), tools=REAL_TOOLS)
+    plain = LocalHost()
     path = str(root / "share/file")
     assert host.read_bytes("/share/file") == b"share"
     assert host.stat("/share/file").mode == plain.stat(path).mode
@@ -87,7 +87,7 @@ def test_a_remote_path_that_answers_reads_like_a_local_one(root: Path) -> None:
 
 
 def test_what_is_wrong_with_a_remote_path_has_the_same_cause_as_with_a_local_one(root: Path) -> None:
-    host = Host(str(root), tools=REAL_TOOLS)
+    host = LocalHost(str(root), tools=REAL_TOOLS)
     os.mkfifo(root / "share/pipe")
     (root / "share/big").write_bytes(b"x" * 200)
     for path, cause in (("nothing", "absent"), ("file/below", "absent"), ("pipe", "unsupported")):
@@ -101,7 +101,7 @@ def test_what_is_wrong_with_a_remote_path_has_the_same_cause_as_with_a_local_one
 def test_a_hung_child_is_killed_and_the_mount_not_asked_again_in_this_run(
     root: Path, tmp_path: Path, hanging_tools: str
 ) -> None:
-    host = Host(str(root), tmp_path / "stuck", tools=hanging_tools)
+    host = LocalHost(str(root), tmp_path / "stuck", tools=hanging_tools)
     for _ in range(2):
         with pytest.raises(NotReadable, match="did not answer") as problem:
             host.read_bytes("/share/file")
@@ -112,7 +112,7 @@ def test_a_hung_child_is_killed_and_the_mount_not_asked_again_in_this_run(
 
 
 def test_each_mount_hangs_for_itself(root: Path, tmp_path: Path, hanging_tools: str) -> None:
-    host = Host(str(root), tools=hanging_tools)
+    host = LocalHost(str(root), tools=hanging_tools)
     for path in ("/share/file", "/other/file"):
         with pytest.raises(NotReadable):
             host.stat(path)
@@ -120,7 +120,7 @@ def test_each_mount_hangs_for_itself(root: Path, tmp_path: Path, hanging_tools: 
 
 
 def test_readers_of_one_hung_mount_share_one_child(root: Path, tmp_path: Path, hanging_tools: str) -> None:
-    host = Host(str(root), tools=hanging_tools)
+    host = LocalHost(str(root), tools=hanging_tools)
     causes: list[str] = []
 
     def read() -> None:
@@ -143,15 +143,15 @@ def test_a_child_that_does_not_die_is_named_by_the_next_run_which_starts_no_othe
 ) -> None:
     folder = tmp_path / "stuck"
     with pytest.raises(NotReadable, match="is stuck reading it") as problem:
-        Host(str(root), folder, tools=hanging_tools).stat("/share/file")
+        LocalHost(str(root), folder, tools=hanging_tools).stat("/share/file")
     assert problem.value.cause == "stuck"
     (pid,) = started(tmp_path)
     with pytest.raises(NotReadable, match=rf"still stuck since .* UTC: pid {pid}") as problem:
-        Host(str(root), folder, tools=hanging_tools).stat("/share/file")
+        LocalHost(str(root), folder, tools=hanging_tools).stat("/share/file")
     assert problem.value.cause == "stuck"
     assert started(tmp_path) == [pid]
     unkillable()
-    assert Host(str(root), folder, tools=REAL_TOOLS).stat("/share/file").size == 5
+    assert LocalHost(str(root), folder, tools=REAL_TOOLS).stat("/share/file").size == 5
     assert not list(folder.iterdir())
 
 
@@ -179,7 +179,7 @@ def test_a_local_link_that_leads_to_a_remote_mount_is_read_in_a_child_too(
 ) -> None:
     (root / "local/link").symlink_to("/share/file")
     (root / "local/up").symlink_to("../share")
-    host = Host(str(root), tools=hanging_tools)
+    host = LocalHost(str(root), tools=hanging_tools)
     for path in ("/local/link", "/local/up/file"):
         with pytest.raises(NotReadable, match=r"/share .* did not answer"):
             host.stat(path)
@@ -190,12 +190,12 @@ def test_links_that_lead_in_a_circle_end(root: Path) -> None:
     (root / "local/a").symlink_to("b")
     (root / "local/b").symlink_to("a")
     with pytest.raises(NotReadable, match="levels of"):
-        Host(str(root)).stat("/local/a")
+        LocalHost(str(root)).stat("/local/a")
 
 
 def test_a_tool_that_is_not_there_is_said_so(root: Path, tmp_path: Path) -> None:
     with pytest.raises(NotReadable, match="stat is not installed"):
-        Host(str(root), tools=str(tmp_path)).stat("/share/file")
+        LocalHost(str(root), tools=str(tmp_path)).stat("/share/file")
 
 
 def test_a_command_runs_without_a_shell_in_the_c_locale_and_with_its_output_cut() -> None:

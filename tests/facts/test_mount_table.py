@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from checks.facts.disk import DiskUsage, Mounts
-from checks.facts.host import Host
-from checks.facts.mounttable import mount_of, parse_mounts, watched
+from checks.facts.localhost import LocalHost
+from checks.facts.mounttable import candidates, mount_of, parse_mounts, watched
 
 SERVER = """\
 22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
@@ -40,19 +40,20 @@ CONTAINER = """\
 
 
 def test_one_mount_point_is_watched_for_each_real_local_writable_filesystem() -> None:
-    found = watched(parse_mounts(SERVER), lambda point: True)
+    found = watched(candidates(parse_mounts(SERVER)))
     assert found == ["/", "/boot/efi", "/home", "/tank", "/var/lib/my data"]
 
 
 def test_a_container_watches_its_root_and_volumes_but_not_files_mounted_from_the_machine() -> None:
-    found = watched(parse_mounts(CONTAINER), lambda point: not point.startswith("/etc/"))
+    mounts = candidates(parse_mounts(CONTAINER))
+    found = watched(mount for mount in mounts if not mount.point.startswith("/etc/"))
     assert found == ["/", "/data"]
 
 
 def test_remote_mounts_are_never_asked_whether_they_are_folders() -> None:
-    asked: list[str] = []
-    watched(parse_mounts(SERVER), lambda point: bool(asked.append(point)) or True)
-    assert not {"/mnt/share", "/home/auto", "/mnt/ssh"} & set(asked)
+    asked = {mount.point for mount in candidates(parse_mounts(SERVER))}
+    assert asked
+    assert not {"/mnt/share", "/home/auto", "/mnt/ssh"} & asked
 
 
 def test_network_fuse_and_autofs_mounts_may_hang_and_lxcfs_may_not() -> None:
@@ -74,11 +75,11 @@ def test_a_path_belongs_to_the_deepest_mount_above_it_and_to_the_last_of_several
 def test_a_machine_whose_root_is_remote_is_read_all_the_same() -> None:
     (root,) = parse_mounts("1 0 0:50 / / rw - nfs4 10.0.0.1:/root rw")
     assert not root.remote
-    assert watched([root], lambda point: True) == ["/"]
+    assert watched(candidates([root])) == ["/"]
 
 
 def test_this_machine_has_a_root_to_watch_and_its_room_is_what_statvfs_says() -> None:
-    host = Host()
+    host = LocalHost()
     assert "/" in Mounts().read(host)
     usage, seen = DiskUsage("/").read(host), os.statvfs("/")
     assert (usage.total, usage.inodes) == (seen.f_frsize * seen.f_blocks, seen.f_files)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from checks.fact import NotReadable
-from checks.facts.host import Host
+from checks.facts.localhost import LocalHost
 from checks.facts.process import Processes, ProcessLimits, parse_open_files
 from checks.facts.processtable import processes_by_psutil, read_listeners, read_processes
 
@@ -38,19 +38,19 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_process_is_found_by_its_name_with_its_user(sleeper: subprocess.Popen[bytes]) -> None:
-    group = Processes("a-very-long-program-name").read(Host())
+    group = Processes("a-very-long-program-name").read(LocalHost())
     assert (group.count, group.pids) == (1, (sleeper.pid,))
     assert group.users == (psutil.Process(sleeper.pid).username(),)
 
 
 def test_a_name_nobody_has_is_none() -> None:
-    assert Processes("no-such-program").read(Host()).count == 0
+    assert Processes("no-such-program").read(LocalHost()).count == 0
 
 
 def test_a_dead_process_that_waits_to_be_reaped_does_not_count(sleeper: subprocess.Popen[bytes]) -> None:
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
-    assert Processes("a-very-long-program-name").read(Host()).count == 0
+    assert Processes("a-very-long-program-name").read(LocalHost()).count == 0
 
 
 def test_the_table_read_from_proc_agrees_with_psutil(sleeper: subprocess.Popen[bytes]) -> None:
@@ -61,7 +61,7 @@ def test_the_table_read_from_proc_agrees_with_psutil(sleeper: subprocess.Popen[b
 
 
 def test_the_tables_are_read_once_in_a_run(sleeper: subprocess.Popen[bytes]) -> None:
-    host = Host()
+    host = LocalHost()
     assert host.processes() is host.processes()
     assert host.listeners() is host.listeners()
     assert host.mounts() is host.mounts()
@@ -70,13 +70,13 @@ def test_the_tables_are_read_once_in_a_run(sleeper: subprocess.Popen[bytes]) -> 
 def test_the_limits_are_those_of_the_running_process(sleeper: subprocess.Popen[bytes]) -> None:
     _, hard = resource.prlimit(sleeper.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(sleeper.pid, resource.RLIMIT_NOFILE, (123, hard))
-    (limit,) = ProcessLimits("a-very-long-program-name").read(Host()).processes
+    (limit,) = ProcessLimits("a-very-long-program-name").read(LocalHost()).processes
     assert (limit.name, limit.soft, limit.hard, limit.count) == ("a-very-long-program-name", 123, hard, 1)
 
 
 def test_without_a_name_those_who_listen_are_meant() -> None:
     with socket.create_server(("127.0.0.1", 0)):
-        host = Host()
+        host = LocalHost()
         assert os.getpid() in host.listeners().pids
         names = {limit.name for limit in ProcessLimits().read(host).processes}
     (own,) = [process.name for process in host.processes() if process.pid == os.getpid()]
@@ -111,10 +111,10 @@ def test_none_found_means_nothing_where_the_system_hides_processes(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     for fact in (Processes("java"), ProcessLimits("java")):
         with pytest.raises(NotReadable, match="hidepid") as problem:
-            fact.read(Host(str(tmp_path)))
+            fact.read(LocalHost(str(tmp_path)))
         assert problem.value.cause == "denied"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert Processes("java").read(Host(str(tmp_path))).count == 0
+    assert Processes("java").read(LocalHost(str(tmp_path))).count == 0
 
 
 def test_no_limit_at_all_is_a_number_too() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from checks.evaluate import Evaluation, evaluate, next_facts
 from checks.fact import Known, NotReadable, Reading, Unavailable
-from checks.facts.host import Host
+from checks.facts.localhost import LocalHost
 from checks.model import Status, Target
 from checks.plan import make_plan
 from checks.profile import load_profile
@@ -18,7 +18,7 @@ from checks.profile_source import profile_names
 from checks.snapshot import Readings, Snapshot
 
 
-def run(profile: str, host: Host) -> Evaluation:
+def run(profile: str, host: LocalHost) -> Evaluation:
     """Collect one fact after the other, and evaluate."""
     plan = make_plan(load_profile(profile), [Target("local")])
     values: dict[str, Reading] = {}
@@ -36,20 +36,20 @@ def run(profile: str, host: Host) -> Evaluation:
 
 @pytest.mark.parametrize("name", profile_names())
 def test_a_shipped_profile_says_something_about_each_of_its_items(name: str) -> None:
-    results = run(name, Host()).results
+    results = run(name, LocalHost()).results
     assert {result.item for result in results} == {item.id for item in load_profile(name).items}
     assert not [result for result in results if result.cause in ("defect", "unread", "parse")]
 
 
 def test_any_linux_server_is_told_most_of_it_without_configuration() -> None:
-    results = run("linux-server", Host()).results
+    results = run("linux-server", LocalHost()).results
     told = [result for result in results if result.status not in (Status.ERROR, Status.SKIP)]
     assert len(told) >= 10
     assert {"os.supported", "mem.used", "disk.free", "kern.aslr", "file.passwd"} <= {r.item for r in told}
 
 
 def test_no_finding_comes_without_a_remedy_and_an_owner() -> None:
-    for result in run("linux-server", Host()).results:
+    for result in run("linux-server", LocalHost()).results:
         if result.status in (Status.FAIL, Status.WARN):
             assert result.remedy
             assert result.owner
@@ -59,20 +59,20 @@ def test_a_machine_that_shows_nothing_gives_errors_and_no_good_news(tmp_path: Pa
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/mountinfo").write_text("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")
     (tmp_path / "proc/meminfo").mkdir()
-    passed = {r.item for r in run("linux-server", Host(str(tmp_path))).results if r.status is Status.PASS}
+    passed = {r.item for r in run("linux-server", LocalHost(str(tmp_path))).results if r.status is Status.PASS}
     assert passed <= {"disk.free", "disk.inodes", "time.sync"}  # read by calls to the kernel, not from files
 
 
 def test_it_works_for_a_user_without_rights() -> None:
     if os.geteuid() != 0:
         pytest.skip("the other tests of this module ran without rights already")
-    run("linux-server", Host())  # what is imported late may lie where the other user cannot go
+    run("linux-server", LocalHost())  # what is imported late may lie where the other user cannot go
     child = os.fork()
     if child == 0:
         code = 1
         try:
             os.setresuid(65534, 65534, 65534)
-            told = [r for r in run("linux-server", Host()).results if r.status is not Status.ERROR]
+            told = [r for r in run("linux-server", LocalHost()).results if r.status is not Status.ERROR]
             code = 0 if len(told) >= 12 else 2
         finally:
             os._exit(code)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.fact import NotReadable
-from checks.facts.clock import TimeSync, kernel_max_error_us
-from checks.facts.host import Host
+from checks.facts.clock import TimeSync
+from checks.facts.localhost import LocalHost
 from checks.facts.system import (
     Memory,
     OsRelease,
@@ -24,17 +24,18 @@ from checks.facts.system import (
     parse_release,
     sysctl_path,
 )
+from checks.facts.timex import kernel_max_error_us
 
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:  1000000 kB\nMemAvailable:    8000000 kB\nCached: 10 kB\n"
 
 
-def tree(root: Path, **files: str) -> Host:
+def tree(root: Path, **files: str) -> LocalHost:
     """A host whose root holds these files, ``__`` standing for ``/`` in their names."""
     for name, text in files.items():
         path = root / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return Host(str(root))
+    return LocalHost(str(root))
 
 
 def test_a_release_is_read_with_its_quotes_and_comments() -> None:
@@ -114,7 +115,7 @@ def test_this_machines_memory_agrees_with_psutil() -> None:
 def test_a_kernel_parameter_is_what_sysctl_shows() -> None:
     for name in ("kernel.sem", "vm.swappiness"):
         shown = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, check=True).stdout
-        assert Sysctl(name).read(Host()) == " ".join(shown.split())
+        assert Sysctl(name).read(LocalHost()) == " ".join(shown.split())
 
 
 def test_a_dot_inside_a_name_is_written_as_a_slash() -> None:
@@ -126,7 +127,7 @@ def test_a_dot_inside_a_name_is_written_as_a_slash() -> None:
 )
 def test_a_name_cannot_lead_out_of_the_kernels_folder(name: str) -> None:
     with pytest.raises(NotReadable, match="not the name of a kernel parameter"):
-        Sysctl(name).read(Host())
+        Sysctl(name).read(LocalHost())
 
 
 @given(st.text(alphabet="ab./_-", max_size=30))
@@ -141,12 +142,13 @@ def test_whatever_the_name_the_path_stays_inside(name: str) -> None:
 
 def test_a_parameter_that_does_not_exist_is_absent() -> None:
     with pytest.raises(NotReadable) as problem:
-        Sysctl("vm.swapiness").read(Host())
+        Sysctl("vm.swapiness").read(LocalHost())
     assert problem.value.cause == "absent"
 
 
 def test_the_clock_is_synchronised_while_its_error_is_below_16_seconds() -> None:
-    state = TimeSync().read(Host())
+    state = TimeSync().read(LocalHost())
+    assert state.max_error_s is not None
     assert state.synchronised is (state.max_error_s < 16)
     assert 0 < kernel_max_error_us() < 10**10
 

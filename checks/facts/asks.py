@@ -1,0 +1,168 @@
+"""What a fact may ask of a machine: the few kinds of question that have two faces, here and over a shell.
+
+A fact declares its asks before anything is read, so that they can be printed, approved, batched into one
+script and enforced. An ask may be a template: ``<pid of nginx>`` stands for what only another reading tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Final
+
+import msgspec
+
+_GAP: Final = re.compile(r"<[^<>]*>")
+_GAPS: Final = (("<pid ", r"[1-9][0-9]{0,9}"), ("<", r"[^\0\n]{1,4096}"))
+"""What a gap may stand for, by how it begins; the first that fits."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Base of all asks. Two equal asks have one answer."""
+
+    def describe(self) -> str:
+        """The command, file, query or destination, for the printed plan."""
+        raise NotImplementedError
+
+
+class ReadFile(Ask, frozen=True, tag="read"):
+    """The bytes of a regular file, up to the reader's limit."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"read {self.path}"
+
+
+class StatPath(Ask, frozen=True, tag="stat"):
+    """What a path is and whose, links followed."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"stat {self.path}"
+
+
+class StatFilesystem(Ask, frozen=True, tag="statvfs"):
+    """The room on the filesystem that a path lies on."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"statvfs {self.path}"
+
+
+class HashFile(Ask, frozen=True, tag="hash"):
+    """The SHA-256 of a regular file of any size."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"SHA-256 of {self.path}"
+
+
+class ListProcesses(Ask, frozen=True, tag="processes"):
+    """Names and users of all processes."""
+
+    def describe(self) -> str:
+        return "read names and users of all processes (/proc/*/status)"
+
+
+class ListListeners(Ask, frozen=True, tag="listeners"):
+    """Which processes listen for TCP."""
+
+    def describe(self) -> str:
+        return "read who listens for TCP (/proc/net/tcp, tcp6 and /proc/*/fd)"
+
+
+class AskClock(Ask, frozen=True, tag="clock"):
+    """How wrong the kernel says its clock may be."""
+
+    def describe(self) -> str:
+        return "ask the kernel about its clock (adjtimex or timedatectl, reading only)"
+
+
+class CompareClocks(Ask, frozen=True, tag="compare-clocks"):
+    """How far the machine's clock is from that of the agent."""
+
+    def describe(self) -> str:
+        return "compare the clock with the agent's (date)"
+
+
+class Connect(Ask, frozen=True, tag="connect"):
+    """A TCP connect, closed at once; `timeout` in seconds."""
+
+    host: str
+    port: int | str
+    timeout: float | str = 5.0
+
+    def describe(self) -> str:
+        return f"connect to {self.host}:{self.port}/tcp"
+
+
+class RunCommand(Ask, frozen=True, tag="run"):
+    """A program's output, without a shell; `timeout` in seconds."""
+
+    argv: tuple[str, ...]
+    timeout: float = 4.0
+
+    def describe(self) -> str:
+        import shlex
+
+        return f"run {shlex.join(self.argv)}"
+
+
+AnyAsk = (
+    ReadFile
+    | StatPath
+    | StatFilesystem
+    | HashFile
+    | ListProcesses
+    | ListListeners
+    | AskClock
+    | CompareClocks
+    | Connect
+    | RunCommand
+)
+"""Every kind of ask, for decoding."""
+
+
+def is_template(ask: Ask) -> bool:
+    """Whether some of the ask is known only once other things were read."""
+    return any(_GAP.search(text) for text in _texts(ask))
+
+
+def covered(ask: Ask, allowed: Iterable[Ask]) -> bool:
+    """Whether an ask is one of those allowed, or an instance of an allowed template."""
+    return any(ask == each or _instance(ask, each) for each in allowed)
+
+
+def _instance(ask: Ask, template: Ask) -> bool:
+    if type(ask) is not type(template) or not is_template(template):
+        return False
+    return all(map(_fits, _fields(ask), _fields(template)))
+
+
+def _fits(given: object, wanted: object) -> bool:
+    if isinstance(wanted, str) and isinstance(given, str) and "<" in wanted:
+        return _pattern(wanted).fullmatch(given) is not None
+    return given == wanted
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    parts, at = [], 0
+    for gap in _GAP.finditer(template):
+        form = next(form for start, form in _GAPS if gap[0].startswith(start))
+        parts += [re.escape(template[at : gap.start()]), form]
+        at = gap.end()
+    return re.compile("".join([*parts, re.escape(template[at:])]))
+
+
+def _fields(ask: Ask) -> tuple[object, ...]:
+    return tuple(getattr(ask, name) for name in ask.__struct_fields__)
+
+
+def _texts(ask: Ask) -> list[str]:
+    return [field for field in _fields(ask) if isinstance(field, str)]

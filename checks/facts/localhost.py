@@ -1,0 +1,203 @@
+"""This machine as a host: read through the kernel's files and calls, with psutil where there is no ``/proc``.
+
+A path on a network, FUSE or autofs mount, known from the mount table without touching it, is left to
+`checks.facts.remote`; all else is read directly.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from checks.fact import NotReadable
+from checks.facts.host import COMMAND_TIMEOUT_S, FILE_LIMIT, MOUNT_TABLE, Host
+from checks.facts.pathinfo import Space, Stat, must_be_file, unreadable, within
+
+if TYPE_CHECKING:
+    from checks.facts.child import Output
+    from checks.facts.mounttable import Mount
+    from checks.facts.network import Connection
+    from checks.facts.processtable import Listeners, Process
+    from checks.facts.remote import RemoteMount, RemoteMounts
+
+T = TypeVar("T")
+
+TOOLS: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Once(Generic[T]):
+    """A value made when it is first asked for, by one thread while the others wait; a failure is kept too."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._made: list[T] = []
+        self._failed: OSError | NotReadable | None = None
+
+    def __call__(self) -> T:
+        with self._lock:
+            if self._failed is not None:
+                raise self._failed
+            if not self._made:
+                try:
+                    self._made.append(self._make())
+                except (OSError, NotReadable) as error:
+                    self._failed = error
+                    raise
+            return self._made[0]
+
+
+class LocalHost(Host):
+    """This machine, for one run: its tables are read once, at first use, and may be asked from many threads.
+
+    `root` is what stands for ``/`` (an image or a recorded tree), `stuck_dir` where stuck children are
+    remembered from run to run, `tools` the PATH that commands are found on.
+    """
+
+    def __init__(self, root: str = "/", stuck_dir: Path | None = None, tools: str = TOOLS) -> None:
+        self._root = root.rstrip("/")
+        self._tools, self._stuck_dir = tools, stuck_dir
+        self._mounts = Once(self._read_mounts)
+        self._processes = Once(self._read_processes)
+        self._listeners = Once(self._read_listeners)
+        self._remote = Once(self._find_remote)
+
+    def path(self, path: str) -> str:
+        """Where a path of the target stands in this process's view."""
+        if not path.startswith("/"):
+            raise NotReadable(f"{path!r} is not an absolute path", "unsupported")
+        return self._root + path if self._root else path
+
+    def read_bytes(self, path: str, limit: int = FILE_LIMIT) -> bytes:
+        remote = self._remote_of(path)
+        if remote is not None:
+            return remote.read_bytes(path, limit)
+        real = self.path(path)
+        try:
+            # Asked before it is opened: opening a device or a pipe can already do something.
+            must_be_file(path, Path(real).stat().st_mode)
+            handle = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+            try:
+                must_be_file(path, os.fstat(handle).st_mode)
+                data = _read_up_to(handle, limit + 1)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        return within(path, data, limit)
+
+    def stat(self, path: str) -> Stat:
+        remote = self._remote_of(path)
+        if remote is not None:
+            return remote.stat(path)
+        try:
+            seen = Path(self.path(path)).stat()
+        except OSError as error:
+            raise unreadable(path, error) from error
+        return Stat(seen.st_mode, seen.st_uid, seen.st_gid, seen.st_size, int(seen.st_mtime))
+
+    def statvfs(self, path: str) -> Space:
+        remote = self._remote_of(path)
+        if remote is not None:
+            return remote.statvfs(path)
+        try:
+            if not hasattr(os, "statvfs"):
+                return _windows_space(self.path(path))
+            seen = os.statvfs(self.path(path))
+        except OSError as error:
+            raise unreadable(path, error) from error
+        block = seen.f_frsize or seen.f_bsize
+        return Space(
+            block * seen.f_blocks, block * seen.f_bfree, block * seen.f_bavail, seen.f_files, seen.f_ffree
+        )
+
+    def run(self, argv: list[str], timeout: float = COMMAND_TIMEOUT_S) -> Output:
+        from checks.facts.child import run
+
+        return run(argv, timeout, search=self._tools)
+
+    def sha256(self, path: str) -> str:
+        import hashlib
+
+        remote = self._remote_of(path)
+        if remote is not None:
+            return hashlib.sha256(remote.read_bytes(path, FILE_LIMIT)).hexdigest()
+        try:
+            must_be_file(path, Path(self.path(path)).stat().st_mode)
+            with Path(self.path(path)).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+    def mounts(self) -> tuple[Mount, ...]:
+        return self._mounts()
+
+    def processes(self) -> tuple[Process, ...]:
+        return self._processes()
+
+    def listeners(self) -> Listeners:
+        return self._listeners()
+
+    def is_root(self) -> bool:
+        return not hasattr(os, "geteuid") or os.geteuid() == 0
+
+    def clock_error_us(self) -> int:
+        from checks.facts.timex import kernel_max_error_us
+
+        return kernel_max_error_us()
+
+    def clock_offset(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def connect(self, name: str, port: int, timeout: float) -> Connection:
+        from checks.facts.network import connect
+
+        return connect(name, port, timeout)
+
+    def _read_mounts(self) -> tuple[Mount, ...]:
+        from checks.facts.mounttable import parse_mounts
+
+        try:
+            text = Path(self._root + MOUNT_TABLE).read_text(errors="surrogateescape")
+        except FileNotFoundError:
+            return ()
+        return parse_mounts(text)
+
+    def _read_processes(self) -> tuple[Process, ...]:
+        from checks.facts.processtable import processes_by_psutil, read_processes
+
+        proc = self._root + "/proc"
+        return read_processes(proc) if Path(proc, "self/status").exists() else processes_by_psutil()
+
+    def _read_listeners(self) -> Listeners:
+        from checks.facts.processtable import read_listeners
+
+        return read_listeners(self._root + "/proc", self.processes())
+
+    def _remote_of(self, path: str) -> RemoteMount | None:
+        remote = self._remote()
+        return remote.of(path) if remote is not None else None
+
+    def _find_remote(self) -> RemoteMounts | None:
+        mounts = self.mounts()
+        if not any(mount.remote for mount in mounts):
+            return None
+        from checks.facts.remote import RemoteMounts
+
+        return RemoteMounts(mounts, self.path, self._tools, self._stuck_dir)
+
+
+def _read_up_to(handle: int, limit: int) -> bytes:
+    data = bytearray()
+    while len(data) < limit and (part := os.read(handle, min(limit - len(data), 1 << 20))):
+        data += part
+    return bytes(data)
+
+
+def _windows_space(path: str) -> Space:
+    import shutil
+
+    usage = shutil.disk_usage(path)
+    return Space(usage.total, usage.free, usage.free, 0, 0)
