@@ -1,22 +1,27 @@
 """Reading the facts of a plan: each once per target, side by side, none waiting for one that hangs.
 
-A read that outlives its deadline is given up and its thread with it; whatever happens, every fact that was
-asked for has a reading in the end. What to read is the plan's business, how is the fact's.
+Facts of this machine are read by a few threads; a read that outlives its deadline is given up and its thread
+with it. A remote target has a thread of its own, which keeps its deadlines itself, and so many of them run at
+a time. Whatever happens, every fact that was asked for has a reading in the end. What to read is the plan's
+business, how is the fact's.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from checks.fact import Fact, Known, NotReadable, Reading, Unavailable
+from agent.reading import reading_of
+from checks.fact import Fact, Reading, Unavailable
+from checks.facts.permitted import NOT_APPROVED, Permitted
 from checks.snapshot import Readings, Snapshot
 
 if TYPE_CHECKING:
@@ -29,7 +34,20 @@ READERS = 16
 PATIENCE_S = 0.005
 """How long nothing may finish before another reader is started; most runs never need a second one."""
 
+HOSTS_AT_ONCE = 16
+"""Remote targets at a time, unless told otherwise. Eight of them keep a core busy."""
+
 OnReading = Callable[[str, Fact, Reading], None]
+
+
+class Remote(Protocol):
+    """A target that is read as a whole, in a thread of its own."""
+
+    def read(self, facts: Iterable[Fact], deliver: Callable[[Fact, Reading, float], None]) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
 
 
 class Interrupted(KeyboardInterrupt):
@@ -44,7 +62,7 @@ class _Job(msgspec.Struct, eq=False):
     target: str
     fact: Fact
     name: str
-    host: Host
+    host: Host | None = None
 
 
 class _Gathered(msgspec.Struct):
@@ -70,46 +88,61 @@ class _Reader(threading.Thread):
         while (job := self.jobs.get()) is not None:
             started = monotonic()
             self.now = (job, started)
-            reading = read(job.fact, job.host)
+            assert job.host is not None
+            reading = reading_of(job.fact, Permitted(job.host, job.fact))
             self.now = None
             self.done.put((job, reading, monotonic() - started))
+
+
+class _Visit(threading.Thread):
+    """A remote target's thread: it reads batch after batch, until it is told that there are no more."""
+
+    def __init__(self, remote: Remote, done: SimpleQueue[tuple[_Job, Reading, float]]) -> None:
+        super().__init__(name="target", daemon=True)
+        self.remote, self.done = remote, done
+        self.batches: SimpleQueue[list[_Job] | None] = SimpleQueue()
+
+    def run(self) -> None:
+        try:
+            while (batch := self.batches.get()) is not None:
+                self.read(batch)
+        finally:
+            self.remote.close()
+
+    def read(self, batch: list[_Job]) -> None:
+        jobs = {job.fact: job for job in batch}
+
+        def deliver(fact: Fact, reading: Reading, seconds: float) -> None:
+            self.done.put((jobs.pop(fact), reading, seconds))
+
+        try:
+            self.remote.read(tuple(jobs), deliver)
+        except Exception as problem:  # noqa: BLE001 - the border: one target must not cost the others
+            for job in list(jobs.values()):
+                lost = Unavailable(f"{type(problem).__name__}: {problem}"[:1000], "failed")
+                self.done.put((job, lost, 0.0))
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def read(fact: Fact, host: Host) -> Reading:
-    """One reading; whatever a fact raises becomes `Unavailable` with its cause."""
-    try:
-        return Known(fact.read(host))
-    except NotReadable as problem:
-        return Unavailable(problem.reason, problem.cause)
-    except PermissionError as problem:
-        return Unavailable(_says(problem, "permission denied"), "denied")
-    except FileNotFoundError as problem:
-        return Unavailable(_says(problem, "does not exist"), "absent")
-    except TimeoutError as problem:
-        return Unavailable(_says(problem, "timed out"), "timeout")
-    except OSError as problem:
-        return Unavailable(_says(problem, problem.strerror or type(problem).__name__), "failed")
-    except Exception as problem:  # noqa: BLE001 - the border: a fact may be anyone's, the others go on
-        return Unavailable(f"{type(problem).__name__}: {problem}"[:1000], "failed")
-
-
 def collect(
     plan: Plan,
     hosts: Mapping[str, Host],
     *,
+    remotes: Mapping[str, Remote] | None = None,
+    limit: int = HOSTS_AT_ONCE,
     on_reading: OnReading | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Snapshot:
-    """Read what the plan needs from each of its targets; `hosts` has a host for every target's name.
+    """Read what the plan needs from each of its targets.
 
-    `on_reading` is called in the caller's thread after every reading. Raises `Interrupted`, with what was
-    read by then, when the user presses Ctrl-C.
+    For every target's name there is a host in `hosts` or a remote in `remotes`, of which `limit` are read at
+    a time. `on_reading` is called in the caller's thread after every reading. Raises `Interrupted`, with what
+    was read by then, when the user presses Ctrl-C.
     """
-    collection = _Collection(plan, hosts, on_reading, clock)
+    collection = _Collection(plan, hosts, remotes or {}, limit, on_reading, clock)
     try:
         collection.run()
     except KeyboardInterrupt as stop:
@@ -124,10 +157,15 @@ class _Collection:
         self,
         plan: Plan,
         hosts: Mapping[str, Host],
+        remotes: Mapping[str, Remote],
+        limit: int,
         on_reading: OnReading | None,
         clock: Callable[[], datetime],
     ) -> None:
         self.plan, self.hosts, self.on_reading, self.clock = plan, hosts, on_reading, clock
+        self.remotes, self.limit = remotes, limit
+        self.visits: dict[str, _Visit] = {}
+        self.queued: deque[tuple[str, list[_Job]]] = deque()
         self.gathered = {target.name: _Gathered() for target in plan.targets}
         self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self.done: SimpleQueue[tuple[_Job, Reading, float]] = SimpleQueue()
@@ -137,12 +175,13 @@ class _Collection:
         try:
             for target in self.gathered:
                 self.ask(target, self.plan.facts(target))
-            self.add_reader()
+            if any(part.open for name, part in self.gathered.items() if name not in self.remotes):
+                self.add_reader()
             while any(part.open for part in self.gathered.values()):
                 busy = [now for reader in self.readers if (now := reader.now) and self.awaited(now[0])]
                 full = len(busy) >= READERS or self.jobs.empty()
                 try:
-                    self.keep(*self.done.get(timeout=_wait(busy) if full else PATIENCE_S))
+                    self.keep(*self.done.get(timeout=self.patience(busy) if full else PATIENCE_S))
                 except Empty:
                     if not full and all(reader.now for reader in self.readers):
                         self.add_reader()
@@ -152,11 +191,45 @@ class _Collection:
 
     def ask(self, target: str, facts: Iterable[Fact]) -> None:
         part = self.gathered[target]
+        batch = []
         for fact in facts:
             name = fact.id()
-            if name not in part.values and name not in part.open:
-                part.open[name] = job = _Job(target, fact, name, self.hosts[target])
-                self.jobs.put(job)
+            if name in part.values or name in part.open:
+                continue
+            if not self.plan.permits(target, fact):
+                part.values[name] = Unavailable(f"not in the approved plan: {fact.describe()}", NOT_APPROVED)
+                continue
+            part.open[name] = job = _Job(target, fact, name, self.hosts.get(target))
+            batch.append(job)
+        if target in self.remotes:
+            self.visit(target, batch)
+            return
+        for job in batch:
+            self.jobs.put(job)
+
+    def visit(self, target: str, batch: list[_Job]) -> None:
+        """Have a remote target read a batch, when its turn comes; without a batch its visit is over."""
+        if target in self.visits:
+            self.visits[target].batches.put(batch or None)
+            if not batch:
+                del self.visits[target]
+                if self.queued:
+                    self.begin(*self.queued.popleft())
+        elif batch and len(self.visits) < self.limit:
+            self.begin(target, batch)
+        elif batch:
+            self.queued.append((target, batch))
+
+    def begin(self, target: str, batch: list[_Job]) -> None:
+        visit = self.visits[target] = _Visit(self.remotes[target], self.done)
+        visit.batches.put(batch)
+        visit.start()
+
+    def patience(self, busy: list[tuple[_Job, float]]) -> float | None:
+        """Seconds to wait for the next reading: for ever where only remote targets are read, which end by
+        themselves, and by a Ctrl-C all the same."""
+        mine = any(part.open for name, part in self.gathered.items() if name not in self.remotes)
+        return _wait(busy) if mine else None
 
     def awaited(self, job: _Job) -> bool:
         return self.gathered[job.target].open.get(job.name) is job
@@ -203,6 +276,9 @@ class _Collection:
                 self.jobs.get_nowait()
         for _ in self.readers:
             self.jobs.put(None)
+        for visit in self.visits.values():
+            visit.remote.abort()
+            visit.batches.put(None)
 
     def snapshot(self) -> Snapshot:
         """Everything read so far. What is still open was interrupted, and says so."""
@@ -215,7 +291,10 @@ class _Collection:
             part = self.gathered[target.name]
             unread = Unavailable("not read: the run was interrupted", "interrupted")
             values = dict.fromkeys(part.open, unread) | part.values
-            targets.append(Readings(target, dict(sorted(values.items())), part.last or now, part.duration_ms))
+            roles = self.plan.roles.get(target.name, ())
+            targets.append(
+                Readings(target, dict(sorted(values.items())), part.last or now, part.duration_ms, roles)
+            )
         return Snapshot(captured_at=now, targets=tuple(targets), profile=self.plan.profile.id)
 
 
@@ -224,7 +303,3 @@ def _wait(busy: list[tuple[_Job, float]]) -> float:
     if not busy:
         return PATIENCE_S
     return max(0.0, min(started + job.fact.deadline_s for job, started in busy) - monotonic()) + 0.001
-
-
-def _says(problem: OSError, otherwise: str) -> str:
-    return f"{problem.filename}: {otherwise}" if problem.filename else otherwise

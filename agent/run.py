@@ -5,32 +5,29 @@ What is shown, stored or sent comes after, and sees nothing that has not been re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from agent import __version__
-from agent.collect import Interrupted, collect, utc_now
-from agent.identity import UNENROLLED, Identity, load_salts, local_target
+from agent.collect import HOSTS_AT_ONCE, Interrupted, collect, utc_now
+from agent.identity import UNENROLLED, load_salts
 from agent.paths import state
+from agent.planning import Planned
 from agent.progress import progress
 from agent.redact import Redactor
 from agent.usage import used
-from checks.errors import BadInput
 from checks.evaluate import Evaluation, evaluate
 from checks.model import ProfileRef, Resources, Trigger
-from checks.plan import Plan, make_plan
-from checks.profile import load_profile
+from checks.plan import Plan
 from checks.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from agent.ship import Shipment
+    from agent.targets.sources import Sources
     from reports.run.view import RunView
-
-DEFAULT_PROFILE: Final = "linux-server"
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -46,43 +43,46 @@ class Run(msgspec.Struct, frozen=True):
     resources: Resources
 
 
-def plan_for(
-    profile: str | None,
-    identity: Identity | None,
-    saved: Snapshot | None,
+def check_now(
+    planned: Planned,
     *,
-    only: Sequence[str],
-    stage: str,
-    overrides: Sequence[str],
-) -> Plan:
-    """The plan of a profile for this machine, or for the targets of a saved snapshot.
-
-    Unnamed, the profile is that of the snapshot, else that of the enrolment, else `linux-server`.
-    """
-    targets = [readings.target for readings in saved.targets] if saved is not None else [local_target()]
-    unnamed = (saved.profile if saved else "") or (identity.profile if identity else "") or DEFAULT_PROFILE
-    try:
-        loaded = load_profile(profile or unnamed, overrides=overrides)
-    except BadInput as error:
-        if profile is None and saved is not None:
-            raise BadInput(f"{error}; the snapshot was made with that profile: name its file") from error
-        raise
-    return make_plan(loaded, targets, only=only, stage=stage)
-
-
-def check_now(plan: Plan, *, site: str, trigger: Trigger) -> Run:
-    """Read this machine and evaluate. Ctrl-C ends the reading; the run is partial then."""
-    from checks.facts.localhost import LocalHost
-
+    site: str,
+    trigger: Trigger,
+    limit: int = HOSTS_AT_ONCE,
+    accept_new: bool = False,
+) -> Run:
+    """Read what the plan needs and evaluate. Ctrl-C ends the reading; the run is partial then."""
+    plan = planned.plan
+    sources = _sources(planned, accept_new)
     started, begin, partial = utc_now(), monotonic(), False
-    host = LocalHost(stuck_dir=state().root / "stuck")
     try:
         with progress(plan) as on_reading:
-            snapshot = collect(plan, {target.name: host for target in plan.targets}, on_reading=on_reading)
+            snapshot = collect(
+                plan, sources.hosts, remotes=sources.remotes, limit=limit, on_reading=on_reading
+            )
     except Interrupted as stop:
         snapshot, partial = stop.snapshot, True
+    finally:
+        sources.close()
     snapshot = msgspec.structs.replace(snapshot, site=site)
     return _evaluated(plan, snapshot, site, trigger, started, begin, partial)
+
+
+def _sources(planned: Planned, accept_new: bool) -> Sources:
+    """Where the plan's targets in scope are read from: without a site file this machine is all there is."""
+    from checks.facts.localhost import LocalHost
+
+    def here() -> LocalHost:
+        return LocalHost(stuck_dir=state().root / "stuck")
+
+    if planned.site is None:
+        from agent.targets.sources import Sources
+
+        return Sources(dict.fromkeys((target.name for target in planned.plan.targets), here()), {})
+    from agent.targets.sources import sources_of
+
+    in_scope = dict.fromkeys(source for unit in planned.plan.units for source in unit.sources)
+    return sources_of(planned.site, in_scope, planned.router, here, accept_new=accept_new)
 
 
 def check_saved(plan: Plan, saved: Snapshot, *, site: str | None) -> Run:

@@ -61,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     whole: tuple[Unit, ...]
     units: tuple[Unit, ...]
     routes: dict[str, str] = {}
+    roles: dict[str, tuple[str, ...]] = {}
 
     def items(self) -> tuple[PlanItem, ...]:
         """The whole plan as it travels, before narrowing."""
@@ -104,11 +105,11 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
         templates = (each for each in self._templates(target) if type(each) is type(fact))
         return any(_made_from(template, fact) for template in templates)
 
-    def asks(self, target: str) -> tuple[Ask, ...]:
-        """Everything that the units in scope may ask of a target, each once, sorted by what it touches."""
+    def asks(self, target: str, *, whole: bool = False) -> tuple[Ask, ...]:
+        """Everything that the units in scope (or all units) may ask of a target, each once and sorted."""
         facts = dict.fromkeys(
             fact
-            for unit in self.units
+            for unit in (self.whole if whole else self.units)
             if target in unit.sources
             for fact in (*unit.first_facts, *unit.templates)
         )
@@ -187,7 +188,15 @@ def make_plan(
     if pairs is not None:
         only, target = _narrowed(units, only, target)
     narrowing = Narrowing(tuple(only), stage, tuple(target))
-    return Plan(profile, tuple(targets), narrowing, whole, units, dict(routes or {}))
+    return Plan(
+        profile,
+        tuple(targets),
+        narrowing,
+        whole,
+        units,
+        dict(routes or {}),
+        {name: tuple(each) for name, each in roles.items()},
+    )
 
 
 def _narrowed(

@@ -104,10 +104,10 @@ def load_for_site(
                 )
     own, adhoc = source.variables, bool(overrides)
     # What no site-wide value exists for is taken from a target: the profile as a whole needs some value.
-    some = {name: node for given in reversed(targets.values()) for name, node in given.items()}
-    whole = make_profile(msgspec.structs.replace(source, variables=some | own | site), adhoc=adhoc)
+    some = {name: node for given in reversed(list(targets.values())) for name, node in given.items()}
+    whole = make_profile(msgspec.structs.replace(source, variables={**some, **own, **site}), adhoc=adhoc)
     each = {
-        target: make_profile(msgspec.structs.replace(source, variables=own | site | given), adhoc=adhoc)
+        target: make_profile(msgspec.structs.replace(source, variables={**own, **site, **given}), adhoc=adhoc)
         for target, given in targets.items()
         if given
     }

@@ -12,24 +12,30 @@ import msgspec
 
 from checks.errors import BadInput
 from checks.fact import Reading
-from checks.model import Result, Target
+from checks.model import Narrowing, Result, Target
 
 SNAPSHOT_VERSION = 1
 
 
 class Readings(msgspec.Struct, frozen=True):
-    """The readings of one target by fact id, how long each took, and when the last one was made."""
+    """The readings of one target by fact id, how long each took, and when the last one was made.
+
+    `roles` are those the target had then, so that the snapshot can be evaluated without the site file.
+    """
 
     target: Target
     values: dict[str, Reading]
     captured_at: datetime
     duration_ms: dict[str, float] = {}
+    roles: tuple[str, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True):
     """All readings of a run and the results it gave, so that redacted facts can show what was recorded.
 
     `site` is the one whose salt the recorded keys were made with, empty where there was none yet.
+    `profile_version` and `plan_digest` are empty in files of older versions. `partial` says that the run was
+    interrupted, `narrowing` what it left out on purpose.
     """
 
     captured_at: datetime
@@ -38,6 +44,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     profile: str = ""
     recorded: tuple[Result, ...] = ()
     site: str = ""
+    profile_version: str = ""
+    plan_digest: str = ""
+    narrowing: Narrowing = Narrowing()
+    partial: bool = False
 
 
 def save(snapshot: Snapshot, path: Path) -> None:
@@ -53,9 +63,9 @@ def load(path: Path) -> Snapshot:
     try:
         snapshot = msgspec.json.decode(path.read_bytes(), type=Snapshot)
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}; --from takes a file that --save wrote") from error
+        raise BadInput(f"{path}: {error.strerror}; a snapshot is a file that --save wrote") from error
     except msgspec.MsgspecError as error:
-        raise BadInput(f"{path}: not a snapshot: {error}; --from takes a file that --save wrote") from error
+        raise BadInput(f"{path}: not a snapshot: {error}; that is a file that --save wrote") from error
     if snapshot.version > SNAPSHOT_VERSION:
         raise BadInput(f"{path}: snapshot version {snapshot.version} is newer than this program knows")
     return snapshot

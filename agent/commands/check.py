@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
+from agent.commands.options import scope_options, site_options
 from agent.outcome import NEVER, outcome
 from agent.present import Form, form_of, present, refuse_unwritable
 from checks.errors import BadInput, FirstlightError
 from checks.model import Severity, Trigger
 
 if TYPE_CHECKING:
+    from agent.identity import Identity
+    from agent.planning import Planned
     from agent.run import Run
     from agent.ship import Shipment
     from checks.snapshot import Snapshot
@@ -24,22 +27,19 @@ FILE = click.Path(path_type=Path)
 
 @click.command(short_help="Check this machine, show what to do, deliver the run.")
 @click.argument("profile", required=False)
+@site_options
+@click.option("--limit", type=click.IntRange(1, 200), default=16, show_default=True, help="Hosts at once.")
+@click.option(
+    "--accept-new", is_flag=True, help="Trust host keys that nobody knows yet; never ones that changed."
+)
+@click.option("--approved", metavar="DIGEST", help="Refuse to run any other plan than this one.")
+@click.option("--only-failed", is_flag=True, help="Only what failed, warned or could not be told last time.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "html"]), help="[default: table]")
 @click.option(
     "-o", "--output", type=FILE, help="Write the report to this file; .html and .json choose the format."
 )
 @click.option("--all", "everything", is_flag=True, help="List what passed or does not apply, too.")
-@click.option(
-    "--only", multiple=True, metavar="ITEM", help="Only this item, or checks like 'disk.*'. Repeatable."
-)
-@click.option("--stage", default="", help="Only what the profile has for this stage.")
-@click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="ITEM.PARAM=VALUE",
-    help="Change a parameter; the run is then ad hoc.",
-)
+@scope_options
 @click.option(
     "--fail-on",
     type=click.Choice([*Severity, NEVER]),
@@ -61,6 +61,13 @@ FILE = click.Path(path_type=Path)
 @click.option("--trigger", type=click.Choice(["manual", "schedule"]), default="manual", hidden=True)
 def command(
     profile: str | None,
+    site_file: Path | None,
+    target: tuple[str, ...],
+    ssh_config: Path | None,
+    limit: int,
+    accept_new: bool,
+    approved: str | None,
+    only_failed: bool,
     form: str | None,
     output: Path | None,
     everything: bool,
@@ -77,8 +84,11 @@ def command(
 ) -> None:
     """Check this machine against PROFILE: a name, or a YAML file (a path with / or .yaml).
 
-    Without one it is the profile of the enrolment, else linux-server, which suits any Linux host. The report
-    goes to standard output, all else to standard error. The run is delivered where this machine is enrolled.
+    With -s it is the targets of a site file that are checked, each over SSH with a shell and nothing else.
+
+    Without a profile it is that of the site file or the enrolment, else linux-server, which suits any Linux
+    host. The report goes to standard output, all else to standard error. The run is delivered where this
+    machine is enrolled.
 
     \b
     Ends with, the first that applies:
@@ -89,7 +99,8 @@ def command(
       0  fine; also where the collector cannot be reached and the run waits in the spool
     """
     from agent.identity import load_identity
-    from agent.run import check_now, check_saved, plan_for, view_of
+    from agent.planning import Wanted, plan_for
+    from agent.run import check_now, check_saved, view_of
     from checks.snapshot import load
 
     refuse_unwritable(output, save)
@@ -99,20 +110,37 @@ def command(
     elif site is not None and not no_send:
         raise BadInput(f"--site {site}: this machine is not enrolled; firstlight enrol URL --token TOKEN")
     saved = load(source) if source is not None else None
-    plan = plan_for(profile, identity, saved, only=only, stage=stage, overrides=sets)
+    wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config)
+    planned = plan_for(wanted, identity, saved)
+    plan = planned.plan
+    at_site = _site_of(planned, identity, site, no_send)
+    if approved is not None:
+        from agent.approval import refuse_other
+
+        refuse_other(plan, approved)
     if saved is not None:
-        run = check_saved(plan, saved, site=site)
+        run = check_saved(plan, saved, site=at_site or None)
     else:
-        run = check_now(plan, site=identity.site(site) if identity else "", trigger=Trigger(trigger))
+        run = check_now(planned, site=at_site, trigger=Trigger(trigger), limit=limit, accept_new=accept_new)
     if save is not None:
         _save(run.snapshot, save)
     who = operator or _login()
-    shipment = None if no_send else _ship(run, site, stage, who)
-    view = view_of(run, identity.site(site) if identity else run.snapshot.site, stage, who, shipment)
+    shipment = None if no_send else _ship(run, at_site or None, stage, who)
+    view = view_of(run, at_site or run.snapshot.site, stage, who, shipment)
     present(view, form_of(cast("Form | None", form), output), output, everything=everything)
     _tell(view, output, save, shipment)
     code = outcome(view.results, plan.items(), fail_on=fail_on, partial=run.partial, shipment=shipment)
     raise SystemExit(code)
+
+
+def _site_of(planned: Planned, identity: Identity | None, asked: str | None, no_send: bool) -> str:
+    """The site that the run is of: as asked, as the site file says, or as the agent is enrolled."""
+    named = planned.site.id if planned.site is not None else None
+    if named is not None and asked is not None and asked != named:
+        raise BadInput(f"--site {asked}: the site file is that of {named}")
+    if identity is None or (named is not None and no_send):
+        return asked or named or ""
+    return identity.site(asked or named)
 
 
 def _ship(run: Run, site: str | None, stage: str, operator: str) -> Shipment:

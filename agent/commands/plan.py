@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from agent.commands.options import scope_options, site_options
 from checks.model import Narrowing, PlanItem, ProfileRef, Target
 
 if TYPE_CHECKING:
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 class PlanPage(msgspec.Struct, frozen=True):
     """`firstlight plan --format json`: the whole plan as it travels, and what of it is in scope, with reads.
 
-    `reads` are by target, each once, as commands, files, queries and destinations.
+    `reads` are by target, each once, as commands, files, queries and destinations; what is known only once
+    something else was read stands as a template. `routes` says how each target is reached.
     """
 
     profile: ProfileRef
@@ -25,6 +28,7 @@ class PlanPage(msgspec.Struct, frozen=True):
     plan_digest: str
     narrowing: Narrowing
     targets: tuple[Target, ...]
+    routes: dict[str, str]
     items: tuple[PlanItem, ...]
     lines: tuple[Line, ...]
     reads: dict[str, tuple[str, ...]]
@@ -32,38 +36,70 @@ class PlanPage(msgspec.Struct, frozen=True):
 
 @click.command(short_help="Print what a check would read, and read nothing.")
 @click.argument("profile", required=False)
+@site_options
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option(
-    "--only", multiple=True, metavar="ITEM", help="Only this item, or checks like 'disk.*'. Repeatable."
+    "--privileges", is_flag=True, help="Print what has to be allowed: sudoers, grants, firewall rows."
 )
-@click.option("--stage", default="", help="Only what the profile has for this stage.")
-@click.option("--set", "sets", multiple=True, metavar="ITEM.PARAM=VALUE", help="Change a parameter.")
-def command(profile: str | None, form: str, only: tuple[str, ...], stage: str, sets: tuple[str, ...]) -> None:
-    """Print every command, file, query and destination that checking PROFILE would touch here.
+@scope_options
+def command(
+    profile: str | None,
+    site_file: Path | None,
+    target: tuple[str, ...],
+    ssh_config: Path | None,
+    form: str,
+    privileges: bool,
+    only: tuple[str, ...],
+    stage: str,
+    sets: tuple[str, ...],
+) -> None:
+    """Print every command, file, query and destination that checking PROFILE would touch.
 
-    What depends on a list that has to be read first stands as a template: statvfs <each mount>. The digest
-    names the whole plan; a collector counts the results of a plan that was accepted, and of no other.
+    What depends on something that has to be read first stands as a template, such as statvfs <each mount>;
+    whatever fits no template is not read. The digest names the whole plan: firstlight check --approved DIGEST
+    runs that plan and no other, and a collector counts the results of a plan that was accepted.
     """
+    from agent.approval import keep
     from agent.identity import load_identity
-    from agent.run import plan_for
+    from agent.planning import Wanted, plan_for
 
-    plan = plan_for(profile, load_identity(), None, only=only, stage=stage, overrides=sets)
+    wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config)
+    planned = plan_for(wanted, load_identity(), None)
+    plan = planned.plan
+    if privileges:
+        from agent.privileges import privileges_of
+
+        click.echo(privileges_of(planned))
+        return
+    keep(plan)
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(page_of(plan)), indent=2).decode())
         return
-    for target in dict.fromkeys(line.target for line in plan.lines()):
-        click.echo(f"{target}\n")
-        for line in plan.lines():
-            if line.target == target:
+    _print(plan)
+
+
+def _print(plan: Plan) -> None:
+    lines = plan.lines()
+    for name in dict.fromkeys(line.target for line in lines):
+        route = plan.routes.get(name)
+        click.echo(f"{name}{f'  ({route})' if route else ''}\n")
+        for line in lines:
+            if line.target == name:
                 named = line.item if line.item == line.check else f"{line.item} ({line.check})"
                 click.echo(f"  {named}  {line.severity}")
                 for read in line.reads or ("nothing",):
                     click.echo(f"      {read}")
         click.echo()
+    page = page_of(plan)
+    for name, reads in page.reads.items():
+        click.echo(f"all that is touched at {name}\n")
+        for read in reads:
+            click.echo(f"  {read}")
+        click.echo()
     left_out = len(plan.whole) - len(plan.units)
     scope = f", {left_out} more left out" if left_out else ""
-    reads = sum(len(reads) for reads in page_of(plan).reads.values())
-    click.echo(f"{len(plan.units)} items{scope}, {reads} different reads")
+    reads_in_all = sum(len(reads) for reads in page.reads.values())
+    click.echo(f"{len(plan.units)} items{scope}, {reads_in_all} different reads")
     if plan.unplaced:
         click.echo(f"not checked, for no target here has the role: {', '.join(plan.unplaced)}")
     adhoc = " (ad hoc)" if plan.profile.adhoc else ""
@@ -72,10 +108,6 @@ def command(profile: str | None, form: str, only: tuple[str, ...], stage: str, s
 
 def page_of(plan: Plan) -> PlanPage:
     """The plan for other programs."""
-    lines = plan.lines()
-    reads: dict[str, dict[str, None]] = {}
-    for line in lines:
-        reads.setdefault(line.target, {}).update(dict.fromkeys(line.reads))
     return PlanPage(
         profile=ProfileRef(plan.profile.id, plan.profile.version),
         title=plan.profile.title,
@@ -83,7 +115,12 @@ def page_of(plan: Plan) -> PlanPage:
         plan_digest=plan.digest,
         narrowing=plan.narrowing,
         targets=plan.targets,
+        routes=plan.routes,
         items=plan.items(),
-        lines=lines,
-        reads={target: tuple(found) for target, found in reads.items()},
+        lines=plan.lines(),
+        reads={
+            target.name: tuple(ask.describe() for ask in asks)
+            for target in plan.targets
+            if (asks := plan.asks(target.name))
+        },
     )

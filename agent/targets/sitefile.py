@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 
-from checks.nearest import did_you_mean
 from checks.nodes import NAME, WORD, line, mapping, name, texts
 from checks.profile_source import read_variables
 from checks.yamlfile import Node, load_file
@@ -185,12 +184,5 @@ def _secret(node: Node, key: str) -> str:
     """Where a secret is. What is written there may be the secret itself, so the message never shows it."""
     text = node.raw or ""
     if isinstance(node.value, dict | list) or not _SECRET.fullmatch(text):
-        near = (
-            did_you_mean(text, ("prompt", "keyring"))
-            if text.isalpha() and text.islower() and len(text) < 8
-            else ""
-        )
-        raise node.wrong(
-            f"{key} says where the secret is, never what: prompt, env:NAME or keyring:SERVICE{near}"
-        )
+        raise node.wrong(f"{key} says where the secret is, never what: prompt, env:NAME or keyring:SERVICE")
     return text

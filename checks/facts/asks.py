@@ -128,6 +128,11 @@ AnyAsk = (
 """Every kind of ask, for decoding."""
 
 
+def path_of(ask: Ask) -> str:
+    """The path that an ask is about; empty where it is about none."""
+    return ask.path if isinstance(ask, ReadFile | StatPath | StatFilesystem | HashFile) else ""
+
+
 def is_template(ask: Ask) -> bool:
     """Whether some of the ask is known only once other things were read."""
     return any(_GAP.search(text) for text in _texts(ask))

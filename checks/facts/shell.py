@@ -28,6 +28,7 @@ from checks.facts.asks import (
     RunCommand,
     StatFilesystem,
     StatPath,
+    path_of,
 )
 from checks.facts.host import FILE_LIMIT
 
@@ -236,7 +237,7 @@ def _kinds(asks: Sequence[Ask], root: str, keep: str) -> str:
     """Tell the kind of each path; those of the kinds in the pattern `keep` become the arguments."""
     lines = ["set --"]
     for at, ask in enumerate(asks):
-        path = quote(getattr(ask, "path", ""))
+        path = quote(path_of(ask))
         lines.append(
             f'kind {path}; echo "{at} $k"; case $k in {keep}) set -- "$@" {quote(root)}{path} ;; esac'
         )

@@ -24,6 +24,7 @@ from checks.facts.asks import (
     RunCommand,
     StatFilesystem,
     StatPath,
+    path_of,
 )
 from checks.facts.child import Output
 from checks.facts.pathinfo import Space, Stat
@@ -167,7 +168,7 @@ class _Reader:
 
     def _complaint(self, ask: Ask) -> Failed:
         """Why a tool said nothing of a path, in its own words on standard error."""
-        path = getattr(ask, "path", "")
+        path = path_of(ask)
         named = self.script.root + path
         for line in self.errors:
             if named in line:
@@ -294,12 +295,12 @@ _BY_PATH: Final[dict[type[Ask], Callable[..., tuple[Any, int]]]] = {
 
 
 def _path(ask: Ask) -> bytes:
-    return str(getattr(ask, "path", "")).encode(errors="surrogateescape")
+    return path_of(ask).encode(errors="surrogateescape")
 
 
 def _by_kind(ask: Ask, kind: str) -> Failed | None:
     """What the kind of a path alone already answers; None where more has to be said."""
-    path = getattr(ask, "path", "")
+    path = path_of(ask)
     if kind.startswith("l "):
         said = kind.rpartition(": ")[2]
         cause = _CAUSES.get(said, "absent")
@@ -358,7 +359,7 @@ def _below(pid: int, top: int, found: dict[int, tuple[int, int, bool, str]]) -> 
 
 
 def _late(ask: Ask, part: _Part, stuck: tuple[int, ...]) -> Failed:
-    what = getattr(ask, "path", "") or ask.describe()
+    what = path_of(ask) or ask.describe()
     limit = LONG_S if part.section.long else SHORT_S
     if stuck:
         pids = ", ".join(map(str, stuck[:5]))

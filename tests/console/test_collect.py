@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from machine import Behaviour, plan_of
 
-from agent.collect import READERS, Interrupted, collect, read
+from agent.collect import READERS, Interrupted, collect
+from agent.reading import reading_of
 from checks.evaluate import evaluate
 from checks.fact import Known, Reading, Unavailable
 from checks.facts.localhost import LocalHost
@@ -100,7 +101,7 @@ def test_a_reader_that_may_be_stuck_does_not_keep_the_program_alive(tmp_path: Pa
     ],
 )
 def test_a_failed_read_is_a_value_with_its_cause(behaviour: str, reading: Unavailable) -> None:
-    assert read(Behaviour(behaviour), LocalHost()) == reading
+    assert reading_of(Behaviour(behaviour), LocalHost()) == reading
 
 
 def test_ctrl_c_keeps_what_was_read_and_says_of_the_rest_that_it_was_not(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Plans that were shown, kept so that a run can be held to one of them and say how it differs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from agent.durable import make_folder
+from agent.paths import state
+from checks.errors import BadInput
+from checks.plan import HERE, Plan
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{12,64}")
+SHOWN: Final = 12
+"""Differences that an error names; the rest is counted."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What a person saw of a plan: how each target is reached, all that is touched there, and the rules."""
+
+    digest: str
+    profile: str
+    routes: dict[str, str]
+    reads: dict[str, tuple[str, ...]]
+    rules: dict[str, str]
+
+
+def shown(plan: Plan) -> Shown:
+    """The whole plan, whatever part of it is in scope."""
+    return Shown(
+        plan.digest,
+        f"{plan.profile.id} {plan.profile.version}",
+        plan.routes or {target.name: HERE for target in plan.targets},
+        {
+            target.name: tuple(ask.describe() for ask in plan.asks(target.name, whole=True))
+            for target in plan.targets
+        },
+        {f"{item.target} {item.item}": f"{item.rule} {item.severity}" for item in plan.items()},
+    )
+
+
+def keep(plan: Plan) -> None:
+    """Remember a plan that is being shown, as far as the state folder can be written."""
+    folder = state().root / "plans"
+    with suppress(OSError, BadInput):
+        state().prepare()
+        make_folder(folder)
+        path = folder / f"{plan.digest}.json"
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(msgspec.json.encode(shown(plan)))
+        temporary.replace(path)
+
+
+def refuse_other(plan: Plan, approved: str) -> None:
+    """Raise `BadInput` unless this is the approved plan: its digest, or the first 12 digits or more of it."""
+    if not _DIGEST.fullmatch(approved):
+        raise BadInput(
+            f"--approved {approved[:70]}: not a digest; firstlight plan prints it as its last word"
+        )
+    if plan.digest.startswith(approved):
+        return
+    kept = _recall(approved)
+    if kept is None:
+        raise BadInput(
+            f"--approved {approved[:12]}…: the plan is {plan.digest} now, and the approved one was not "
+            "printed on this machine, so the difference cannot be shown; look with firstlight plan, then "
+            "approve that"
+        )
+    found = list(differences(kept, shown(plan)))
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    raise BadInput(
+        f"--approved {approved[:12]}…: the plan differs now: {'; '.join(found[:SHOWN])}{more}; "
+        f"look with firstlight plan, then approve {plan.digest}"
+    )
+
+
+def differences(before: Shown, now: Shown) -> Iterator[str]:
+    """How one plan differs from another, in words, what is touched first."""
+    for target in sorted({*before.routes, *now.routes}):
+        old, new = before.routes.get(target), now.routes.get(target)
+        if old is None:
+            yield f"target {target} is new ({new})"
+        elif new is None:
+            yield f"target {target} is gone"
+        elif old != new:
+            yield f"{target} is reached by {new}, was {old}"
+    for target in sorted({*before.reads, *now.reads}):
+        was, are = before.reads.get(target, ()), now.reads.get(target, ())
+        yield from (f"{target}: + {read}" for read in are if read not in was)
+        yield from (f"{target}: - {read}" for read in was if read not in are)
+    for name in sorted({*before.rules, *now.rules}):
+        if name not in before.rules:
+            yield f"{name} is a new item"
+        elif name not in now.rules:
+            yield f"{name} is no item any more"
+        elif before.rules[name] != now.rules[name]:
+            yield f"{name} has other parameters"
+    if before.profile != now.profile:
+        yield f"the profile is {now.profile}, was {before.profile}"
+
+
+def _recall(digest: str) -> Shown | None:
+    for path in sorted(Path(state().root / "plans").glob(f"{digest}*.json")):
+        with suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode(path.read_bytes(), type=Shown)
+    return None

@@ -1,0 +1,51 @@
+"""Options that several commands share, worded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+def site_options(command: C) -> C:
+    """-s, --target and -F: which targets, and how they are reached."""
+    for option in (
+        click.option(
+            "-F",
+            "--ssh-config",
+            type=FILE,
+            help="An ssh_config file, in place of ~/.ssh/config and /etc/ssh.",
+        ),
+        click.option("--target", multiple=True, metavar="NAME", help="Only this target. Repeatable."),
+        click.option("-s", "--site-file", type=FILE, help="The targets of this site file, over SSH."),
+    ):
+        command = option(command)
+    return command
+
+
+def scope_options(command: C) -> C:
+    """--only, --stage and --set: what of the profile, and with which parameters."""
+    for option in (
+        click.option(
+            "--set",
+            "sets",
+            multiple=True,
+            metavar="ITEM.PARAM=VALUE",
+            help="Change a parameter; the run is then ad hoc.",
+        ),
+        click.option("--stage", default="", help="Only what the profile has for this stage."),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="ITEM",
+            help="Only this item, or checks like 'disk.*'. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command

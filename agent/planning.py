@@ -1,0 +1,106 @@
+"""From what was asked for on the command line to a plan: of this machine, a snapshot or a site file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agent.identity import Identity, local_target
+from checks.errors import BadInput
+from checks.plan import Plan, make_plan
+from checks.profile import load_for_site, load_profile
+from checks.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from agent.targets.route import Router
+    from agent.targets.sitefile import Site
+
+DEFAULT_PROFILE: Final = "linux-server"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The options that say what is to be checked, as they were typed; `ssh_config` is the file of -F."""
+
+    profile: str | None = None
+    site_file: Path | None = None
+    only: tuple[str, ...] = ()
+    stage: str = ""
+    target: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    ssh_config: Path | None = None
+    pairs: Collection[tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the site file it was made for, if it was."""
+
+    plan: Plan
+    site: Site | None = None
+    router: Router | None = None
+
+
+def plan_for(wanted: Wanted, identity: Identity | None, saved: Snapshot | None) -> Planned:
+    """The plan of a profile for the targets of a snapshot or a site file, else for this machine.
+
+    Unnamed, the profile is that of the snapshot, the site file or the enrolment, else `linux-server`. Raises
+    `BadInput` for what cannot be planned.
+    """
+    if wanted.site_file is not None:
+        return _of_site(wanted, wanted.site_file, saved)
+    if wanted.ssh_config is not None:
+        raise BadInput(
+            "-F says how targets are reached, and without a site file (-s) there are none to reach"
+        )
+    targets = [readings.target for readings in saved.targets] if saved is not None else [local_target()]
+    roles = {readings.target.name: readings.roles for readings in saved.targets} if saved is not None else {}
+    unnamed = (saved.profile if saved else "") or (identity.profile if identity else "") or DEFAULT_PROFILE
+    try:
+        profile = load_profile(wanted.profile or unnamed, overrides=wanted.sets)
+    except BadInput as error:
+        if wanted.profile is None and saved is not None:
+            raise BadInput(f"{error}; the snapshot was made with that profile: name its file") from error
+        raise
+    return Planned(
+        make_plan(
+            profile,
+            targets,
+            only=wanted.only,
+            stage=wanted.stage,
+            target=wanted.target,
+            roles=roles,
+            pairs=wanted.pairs,
+        )
+    )
+
+
+def _of_site(wanted: Wanted, file: Path, saved: Snapshot | None) -> Planned:
+    from agent.targets.sitefile import load_site
+    from agent.targets.sources import router_of, routes_in_words, target_of
+
+    site = load_site(file)
+    profile = load_for_site(
+        wanted.profile or site.profile or (saved.profile if saved else "") or DEFAULT_PROFILE,
+        site=site.variables,
+        targets={name: target.variables for name, target in site.targets.items()},
+        overrides=wanted.sets,
+    )
+    router = router_of(site, wanted.ssh_config) if saved is None else None
+    targets = [target_of(target) for target in site.targets.values()]
+    if saved is not None:
+        targets = [readings.target for readings in saved.targets]
+    plan = make_plan(
+        profile.profile,
+        targets,
+        only=wanted.only,
+        stage=wanted.stage,
+        target=wanted.target,
+        roles=site.roles,
+        variants=profile.targets,
+        routes=routes_in_words(site, router) if saved is None else None,
+        pairs=wanted.pairs,
+    )
+    return Planned(plan, site, router)

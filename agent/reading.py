@@ -1,0 +1,32 @@
+"""One fact read through one host: whatever it raises becomes a reading with its cause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checks.fact import Fact, Known, NotReadable, Reading, Unavailable
+
+if TYPE_CHECKING:
+    from checks.facts.host import Host
+
+
+def reading_of(fact: Fact, host: Host) -> Reading:
+    """One reading; what an error means is told by its kind."""
+    try:
+        return Known(fact.read(host))
+    except NotReadable as problem:
+        return Unavailable(problem.reason, problem.cause)
+    except PermissionError as problem:
+        return Unavailable(_says(problem, "permission denied"), "denied")
+    except FileNotFoundError as problem:
+        return Unavailable(_says(problem, "does not exist"), "absent")
+    except TimeoutError as problem:
+        return Unavailable(_says(problem, "timed out"), "timeout")
+    except OSError as problem:
+        return Unavailable(_says(problem, problem.strerror or type(problem).__name__), "failed")
+    except Exception as problem:  # noqa: BLE001 - the border: a fact may be anyone's, the others go on
+        return Unavailable(f"{type(problem).__name__}: {problem}"[:1000], "failed")
+
+
+def _says(problem: OSError, otherwise: str) -> str:
+    return f"{problem.filename}: {otherwise}" if problem.filename else otherwise

@@ -1,0 +1,150 @@
+"""Passwords, passphrases and private keys: asked for once, held in memory, never written down.
+
+Everything that may have to ask a person happens in `prepare`, before anything is connected: a prompt in the
+middle of fifty connections is of no use to anybody.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.targets.route import Route
+from checks.errors import BadInput
+
+if TYPE_CHECKING:
+    from paramiko import PKey
+
+
+class Credentials:
+    """What logging in takes, for all routes of a run."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[tuple[str, str], str] = {}
+        self._keys: dict[str, PKey | None] = {}
+        self._agent: list[PKey] | None = None
+
+    def prepare(self, routes: Iterable[Route]) -> None:
+        """Load the keys of these routes and ask for what they need.
+
+        Raises `BadInput` where a secret is not to be had where the site file says.
+        """
+        for route in routes:
+            for each in (*route.jumps, route):
+                if each.password:
+                    self._secret(each.password, f"{each.user}@{each.host}", "password")
+                for path in each.identities:
+                    self._load(path, each)
+
+    def password(self, route: Route) -> str | None:
+        if not route.password:
+            return None
+        return self._secret(route.password, f"{route.user}@{route.host}", "password")
+
+    def keys(self, route: Route) -> list[PKey]:
+        """The keys to offer: the route's own, then those of the agent."""
+        own = [key for path in route.identities if (key := self._keys.get(path)) is not None]
+        held = self._from_agent()
+        if route.identities_only:
+            public = {blob for path in route.identities if (blob := _public_blob(path))}
+            held = [key for key in held if key.asbytes() in public]
+        mine = {key.asbytes() for key in own}
+        return own + [key for key in held if key.asbytes() not in mine]
+
+    def _load(self, path: str, route: Route) -> None:
+        """A key that lies there; one under a passphrase is left to the agent, unless that can be had."""
+        if path in self._keys:
+            return
+        self._keys[path] = None
+        if not Path(path).is_file():
+            return
+        from paramiko import PKey
+
+        try:
+            self._keys[path] = PKey.from_path(path)
+            return
+        except Exception as problem:  # each backend has its own way to say "passphrase"
+            if not _wants_passphrase(problem):
+                raise BadInput(f"{path}: not a private key that can be used here: {problem}") from problem
+        source = route.passphrase
+        if not source and _public_blob(path) not in {key.asbytes() for key in self._from_agent()}:
+            source = "prompt" if sys.stdin.isatty() and route.identities_only else ""
+        if not source:
+            return
+        phrase = self._secret(source, path, "passphrase")
+        try:
+            # paramiko hands it on to cryptography, which takes bytes, whatever its own annotation says.
+            self._keys[path] = PKey.from_path(path, phrase.encode())  # type: ignore[arg-type]
+        except Exception as problem:
+            raise BadInput(f"{path}: the passphrase does not open it") from problem
+
+    def _from_agent(self) -> list[PKey]:
+        if self._agent is None:
+            self._agent = []
+            if os.environ.get("SSH_AUTH_SOCK"):
+                from paramiko import Agent, SSHException
+
+                try:
+                    self._agent = list(Agent().get_keys())
+                except (SSHException, OSError):
+                    self._agent = []
+        return self._agent
+
+    def _secret(self, source: str, about: str, kind: str) -> str:
+        found = self._secrets.get((source, about))
+        if found is None:
+            found = self._secrets[source, about] = _fetch(source, about, kind)
+        return found
+
+
+def _fetch(source: str, about: str, kind: str) -> str:
+    where, _, name = source.partition(":")
+    if where == "env":
+        secret = os.environ.get(name)
+        if not secret:
+            raise BadInput(
+                f"the {kind} of {about} should be in the environment variable {name}, which is not set"
+            )
+        return secret
+    if where == "keyring":
+        return _from_keyring(name or "firstlight", about, kind)
+    if not sys.stdin.isatty():
+        raise BadInput(f"the {kind} of {about} has to be asked for, and there is no terminal; use env:NAME")
+    import click
+
+    asked: str = click.prompt(f"{kind} of {about}", hide_input=True, err=True)
+    return asked
+
+
+def _from_keyring(service: str, about: str, kind: str) -> str:
+    try:
+        import keyring
+    except ModuleNotFoundError as missing:
+        raise BadInput(
+            f"the {kind} of {about} should be in the keyring, but the package keyring is not installed; "
+            "pip install 'firstlight[keyring]'"
+        ) from missing
+    secret = keyring.get_password(service, about)
+    if not secret:
+        raise BadInput(f"the keyring has no {kind} of {about} under {service}; keyring set {service} {about}")
+    return str(secret)
+
+
+def _wants_passphrase(problem: Exception) -> bool:
+    words = str(problem).lower()
+    return any(word in words for word in ("password", "passphrase", "encrypted"))
+
+
+def _public_blob(path: str) -> bytes | None:
+    """The public key beside a private one, as the agent names it."""
+    import base64
+    import binascii
+
+    try:
+        fields = Path(path + ".pub").read_text().split()
+        return base64.b64decode(fields[1])
+    except (OSError, IndexError, UnicodeDecodeError, binascii.Error):
+        return None
