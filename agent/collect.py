@@ -41,7 +41,10 @@ OnReading = Callable[[str, Fact, Reading], None]
 
 
 class Remote(Protocol):
-    """A target that is read as a whole, in a thread of its own."""
+    """A target that is read as a whole, in a thread of its own; `lost` says why it could not be had."""
+
+    @property
+    def lost(self) -> Unavailable | None: ...
 
     def read(self, facts: Iterable[Fact], deliver: Callable[[Fact, Reading, float], None]) -> None: ...
 
@@ -292,9 +295,10 @@ class _Collection:
             unread = Unavailable("not read: the run was interrupted", "interrupted")
             values = dict.fromkeys(part.open, unread) | part.values
             roles = self.plan.roles.get(target.name, ())
-            targets.append(
-                Readings(target, dict(sorted(values.items())), part.last or now, part.duration_ms, roles)
-            )
+            remote = self.remotes.get(target.name)
+            lost = remote.lost if remote is not None else None
+            values = dict(sorted(values.items()))
+            targets.append(Readings(target, values, part.last or now, part.duration_ms, roles, lost))
         return Snapshot(captured_at=now, targets=tuple(targets), profile=self.plan.profile.id)
 
 

@@ -33,11 +33,19 @@ _WORST: Final = {
 }
 
 
+Basis = tuple[tuple[str, str], ...]
+"""What a result was judged on: target and fact id of each reading."""
+
+
 class Evaluation(msgspec.Struct, frozen=True):
-    """The results of a run, and for every unit in scope whether its objects are all among them."""
+    """The results of a run, and for every unit in scope whether its objects are all among them.
+
+    `basis` says by key what each result was judged on.
+    """
 
     results: tuple[Result, ...]
     scope: tuple[ScopeItem, ...]
+    basis: dict[str, Basis] = {}
 
 
 def next_facts(plan: Plan, target: str, values: Mapping[str, Reading]) -> list[Fact]:
@@ -63,12 +71,13 @@ def evaluate(plan: Plan, snapshot: Snapshot, *, salt: str) -> Evaluation:
     recorded = Recorded(snapshot.recorded)
     results: list[Result] = []
     scope: list[ScopeItem] = []
+    basis: dict[str, Basis] = {}
     for unit in plan.units:
-        judged = _Judge(unit, readings, recorded, snapshot.captured_at, salt)
+        judged = _Judge(unit, readings, recorded, snapshot.captured_at, salt, basis)
         found, complete = judged.judge()
         results += _without_doubles(found)
         scope.append(ScopeItem(unit.target, unit.item.id, complete))
-    return Evaluation(tuple(results), tuple(scope))
+    return Evaluation(tuple(results), tuple(scope), basis)
 
 
 class _Judge:
@@ -81,8 +90,10 @@ class _Judge:
         recorded: Recorded,
         now: datetime,
         salt: str,
+        basis: dict[str, Basis],
     ) -> None:
         self.unit, self.readings, self.recorded, self.now = unit, readings, recorded, now
+        self.basis = basis
         source = readings.get(unit.target)
         self.make = ResultMaker(unit, salt, source.target.vantage if source else "")
 
@@ -91,22 +102,37 @@ class _Judge:
         values = self._values(self.unit.sources[0])
         cases = self.unit.cases(values)
         if isinstance(cases, Redacted):
-            return self._as_recorded(), False
+            return self._enumeration(self._as_recorded()), False
         if isinstance(cases, Unavailable):
             verdict = _unread("what there is to check could not be read: {reason}", cases)
-            return [self._everything(verdict, 0.0)], False
+            return self._enumeration([self._everything(verdict, 0.0)]), False
         if not cases:
-            return [self._everything(skip("there is nothing to check", cause="none"), 0.0)], True
+            nothing = self._everything(skip("there is nothing to check", cause="none"), 0.0)
+            return self._enumeration([nothing]), True
         results: list[Result] = []
         complete = True
         for case in cases:
-            found, all_named = self._case(case)
+            ids = dict.fromkeys([fact.id() for fact in case.facts.values() if fact is not None])
+            found, all_named = self._case(case, self._duration(ids))
+            self._note(found, tuple([(source, id) for source in self.unit.sources for id in ids]))
             results += found
             complete = complete and all_named
         return results, complete
 
-    def _case(self, case: Case) -> tuple[list[Result], bool]:
-        check, duration = self.unit.check, self._duration(case)
+    def _enumeration(self, results: list[Result]) -> list[Result]:
+        """Results that rest on the enumeration alone."""
+        if self.unit.enumerator is not None:
+            self._note(results, ((self.unit.sources[0], self.unit.enumerator.id()),))
+        return results
+
+    def _note(self, results: Iterable[Result], read: Basis) -> None:
+        for result in results:
+            other = self.basis.setdefault(result.key, read)
+            if other is not read:  # an object that two cases name
+                self.basis[result.key] = tuple(dict.fromkeys(other + read))
+
+    def _case(self, case: Case, duration: float) -> tuple[list[Result], bool]:
+        check = self.unit.check
         given: dict[str, Any] = {}
         unread = False
         for name, fact in case.facts.items():
@@ -165,9 +191,8 @@ class _Judge:
         found = self.readings.get(target)
         return found.values if found is not None else {}
 
-    def _duration(self, case: Case) -> float:
-        """Milliseconds that reading this case's facts took, over all its targets."""
-        ids = {fact.id() for fact in case.facts.values() if fact is not None}
+    def _duration(self, ids: Iterable[str]) -> float:
+        """Milliseconds that reading these facts took, over all the unit's targets."""
         sources = (self.readings[name] for name in self.unit.sources if name in self.readings)
         return sum(source.duration_ms.get(id, 0.0) for source in sources for id in ids)
 

@@ -78,9 +78,21 @@ class Fact(msgspec.Struct, frozen=True):
         """
         raise NotImplementedError
 
+    def grants(self) -> tuple[str, ...]:
+        """What has to be allowed in a database or service for it to be read, as statements to paste."""
+        return ()
+
     def read(self, host: Host) -> Any:
         """The value, read through that host now. Raises `NotReadable` (or `OSError`) where it cannot."""
         raise NotImplementedError
+
+    @classmethod
+    def settled(cls, value: Any) -> Any:
+        """The value without what changes by itself: what two runs are compared by, and what is shown of it.
+
+        `value` is of the declared type. What is left out here still counts where a check judges it.
+        """
+        return value
 
 
 FACTS: dict[str, type[Fact]] = {}

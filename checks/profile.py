@@ -28,6 +28,7 @@ class Item(msgspec.Struct, frozen=True, dict=True):
 
     `arguments` are the effective parameters as the check's function takes them, `parameters` the same as
     JSON shapes, equal for equal meaning. `roles` says on which targets it runs; empty means on all.
+    `needs` are the items whose failure would explain its own.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Item(msgspec.Struct, frozen=True, dict=True):
     opens_on: str = "fail"
     stages: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     @cached_property
     def declared(self) -> Check:
@@ -125,10 +127,29 @@ def _overridden(name_or_path: str, overrides: Sequence[str]) -> Source:
 
 def make_profile(source: Source, *, adhoc: bool) -> Profile:
     """The profile that a merged source describes; raises `BadProfile`."""
+    _refuse_lost_needs(source)
     items = tuple(read_item(item, source.variables) for item in source.items.values())
     if not items:
         raise BadProfile(source.where, None, "has no items, so it would check nothing")
     return Profile(source.id, source.version, source.title, items, adhoc or source.from_file)
+
+
+def _refuse_lost_needs(source: Source) -> None:
+    """What an item needs is another item, and never leads back to itself."""
+    needs = {item.id: [word.value for word in item.needs] for item in source.items.values()}
+    for item in source.items.values():
+        for word in item.needs:
+            if word.value not in needs:
+                raise word.wrong(
+                    f"needs the item {word.value!r:.100}, unknown{did_you_mean(word.value, needs)}"
+                )
+            above, seen = [word.value], {word.value}
+            while above:
+                at = above.pop()
+                if at == item.id:
+                    raise word.wrong(f"item {item.id} needs {word.value}, which leads back to {item.id}")
+                above += [name for name in needs[at] if name in needs and name not in seen]
+                seen.update(needs[at])
 
 
 def _override(source: Source, override: str) -> None:
@@ -179,6 +200,7 @@ def read_item(source: ItemSource, variables: Mapping[str, Node]) -> Item:
         source.opens_on,
         source.stages,
         source.roles,
+        tuple(word.value for word in source.needs),
     )
 
 

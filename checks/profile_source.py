@@ -26,7 +26,7 @@ VARIABLE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}")
 """``${name}``, or the escaped ``$${``, which has no group 1."""
 
 _PROFILE_KEYS: Final = ("profile", "version", "title", "extends", "variables", "items", "remove")
-_ITEM_KEYS: Final = ("id", "check", "severity", "stage", "opens_on", "on", "with")
+_ITEM_KEYS: Final = ("id", "check", "severity", "stage", "opens_on", "on", "needs", "with")
 _MAX_CHAIN = 20
 
 
@@ -41,6 +41,7 @@ class ItemSource(msgspec.Struct):
     opens_on: str = "fail"
     stages: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    needs: tuple[Node, ...] = ()
     parameters: dict[str, Node] = {}
 
 
@@ -163,6 +164,8 @@ def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
         item.stages = tuple(name(word, WORD) for word in texts(keys["stage"]))
     if "on" in keys:
         item.roles = tuple(name(word, WORD) for word in texts(keys["on"]))
+    if "needs" in keys:
+        item.needs = tuple(texts(keys["needs"]))
     if "with" in keys and keys["with"].value is not None:
         if not isinstance(keys["with"].value, dict):
             raise keys["with"].wrong("`with` holds parameters: {with: {warn_below: 20 %}}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from checks.errors import BadInput
-from checks.fact import Reading
+from checks.fact import Reading, Unavailable
 from checks.model import Narrowing, Result, Target
 
 SNAPSHOT_VERSION = 1
@@ -21,6 +21,7 @@ class Readings(msgspec.Struct, frozen=True):
     """The readings of one target by fact id, how long each took, and when the last one was made.
 
     `roles` are those the target had then, so that the snapshot can be evaluated without the site file.
+    `lost` says why the target could not be had, or not to the end.
     """
 
     target: Target
@@ -28,6 +29,7 @@ class Readings(msgspec.Struct, frozen=True):
     captured_at: datetime
     duration_ms: dict[str, float] = {}
     roles: tuple[str, ...] = ()
+    lost: Unavailable | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -196,6 +196,21 @@ def open_forward(transport: Transport, host: str, port: int, timeout: float) -> 
     return transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout)
 
 
+class _Prompt(socket.socket):
+    """A socket that acknowledges what it reads at once.
+
+    sshd sends with Nagle's algorithm: its second small packet in a row waits for the acknowledgement of the
+    first, which Linux delays by 40 ms (tcp(7), TCP_QUICKACK) unless it is told otherwise after every read.
+    """
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(size, flags)
+        if hasattr(socket, "TCP_QUICKACK"):
+            with suppress(OSError):
+                self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
+
+
 def _socket(host: str, port: int) -> socket.socket:
     """A connected socket with Nagle's algorithm off, which would hold small packets back for an answer."""
     try:
@@ -206,7 +221,7 @@ def _socket(host: str, port: int) -> socket.socket:
     deadline = monotonic() + CONNECT_S
     last: OSError | None = None
     for family, kind, protocol, _, address in found:
-        link = socket.socket(family, kind, protocol)
+        link = _Prompt(family, kind, protocol)
         try:
             link.settimeout(max(0.1, deadline - monotonic()))
             link.connect(address)

@@ -53,6 +53,11 @@ class RemoteTarget:
         self._lost: Unreachable | None = None
         self._aborted = False
 
+    @property
+    def lost(self) -> Unavailable | None:
+        """Why the target could not be had, or not to the end."""
+        return None if self._lost is None else Unavailable(str(self._lost), self._lost.cause)
+
     def read(self, facts: Iterable[Fact], deliver: Deliver) -> None:
         """Read the facts, and give each to `deliver` as soon as it has its reading."""
         began = monotonic()

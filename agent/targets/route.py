@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from agent.targets.lean import import_paramiko
 from agent.targets.sitefile import SiteTarget
 from checks.errors import BadInput, Unreachable
 
@@ -23,6 +25,8 @@ KNOWN_HOSTS: Final = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 SYSTEM_KNOWN_HOSTS: Final = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 DEFAULT_KEYS: Final = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 MAX_JUMPS: Final = 8
+
+_MATCH_EXEC: Final = re.compile(r"^\s*match\s.*\bexec\b", re.IGNORECASE | re.MULTILINE)
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -152,6 +156,7 @@ def _load(config: Path | None) -> SSHConfig | None:
         except OSError as error:
             if config is not None:
                 raise BadInput(f"{path}: {error.strerror}; -F takes an ssh_config file") from error
+    import_paramiko(invoke=any(_MATCH_EXEC.search(text) for text in texts))
     if not any(text.strip() for text in texts):
         return None
     from paramiko import SSHConfig

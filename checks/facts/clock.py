@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
@@ -54,3 +54,8 @@ class TimeSync(Fact, frozen=True):
             tuple(name for name in SERVICES if name in running),
             container_of(host),
         )
+
+    @classmethod
+    def settled(cls, value: ClockState) -> dict[str, Any]:
+        """All but the size of the possible error, which never stands still."""
+        return {name: getattr(value, name) for name in ("synchronised", "services", "container")}

@@ -21,10 +21,11 @@ class Mounts(Fact, frozen=True):
     value_type: ClassVar[Any] = list[str]
 
     def describe(self) -> str:
-        return f"read {MOUNT_TABLE}, stat <each local mount point in it>"
+        return f"read {MOUNT_TABLE}, stat and statvfs <each local mount point in it>"
 
     def asks(self) -> tuple[Ask, ...]:
-        return (ReadFile(MOUNT_TABLE), StatPath("<each local mount point>"))
+        point = "<each local mount point>"
+        return (ReadFile(MOUNT_TABLE), StatPath(point), StatFilesystem(point))
 
     def read(self, host: Host) -> list[str]:
         from checks.facts.mounttable import candidates, watched
@@ -32,7 +33,8 @@ class Mounts(Fact, frozen=True):
         mounts = host.mounts()
         if mounts:
             points = candidates(mounts)
-            host.want(StatPath(mount.point) for mount in points)
+            # Whoever asks which there are asks next how much room they have: one round trip for both.
+            host.want(ask(mount.point) for mount in points for ask in (StatPath, StatFilesystem))
             found = watched(mount for mount in points if _is_folder(host, mount.point))
         else:
             host.only_here("the filesystems of a system without a mount table")
@@ -77,6 +79,13 @@ class DiskUsage(Fact, frozen=True):
         if not space.total:
             raise NotReadable(f"{self.mount} is on a filesystem without a size", "unsupported")
         return Usage(space.total, space.available, space.inodes, space.inodes_free)
+
+    @classmethod
+    def settled(cls, value: Usage) -> dict[str, str]:
+        """The size, to three digits: files come and go, and some filesystems make inodes on demand."""
+        from checks.units import size_text
+
+        return {"total": size_text(value.total)}
 
 
 def _is_folder(host: Host, path: str) -> bool:

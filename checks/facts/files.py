@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat as modes
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
@@ -66,6 +66,16 @@ class FileStat(Fact, frozen=True):
             seen.mtime,
         )
 
+    @classmethod
+    def settled(cls, value: FileInfo) -> dict[str, Any]:
+        """Size and time of a regular file say that somebody wrote it; those of a folder that it is used."""
+        if not value.exists:
+            return {"exists": False}
+        kept = {name: getattr(value, name) for name in ("exists", "type", "owner", "group", "mode")}
+        if value.type != "file":
+            return kept
+        return kept | {"size": value.size, "mtime": _moment_text(value.mtime)}
+
 
 class LineMatch(msgspec.Struct, frozen=True):
     """The first line that a pattern finds: its number from 1, its text, what the first group caught.
@@ -103,6 +113,11 @@ class FileMatch(Fact, frozen=True):
             ) from error
         return first_match(text_of(self.path, host.read_bytes(self.path)), pattern)
 
+    @classmethod
+    def settled(cls, value: LineMatch) -> dict[str, Any]:
+        """The line but not its number: what stands above it may grow."""
+        return {name: getattr(value, name) for name in ("found", "text", "caught", "withheld")}
+
 
 def first_match(text: str, pattern: re.Pattern[str]) -> LineMatch:
     """The first line that matches, bounded, without what looks secret."""
@@ -128,6 +143,15 @@ def text_of(path: str, data: bytes) -> str:
     if b"\0" in data:
         raise NotReadable(f"{path} is not a text file", "binary")
     return data.decode("utf-8-sig", errors="replace")
+
+
+def _moment_text(seconds: int) -> str:
+    from datetime import UTC, datetime
+
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # a file may claim any year
+        return str(seconds)
 
 
 def group_name(gid: int) -> str:

@@ -60,6 +60,11 @@ class TcpConnect(Fact, frozen=True):
             raise NotReadable(f"{ask.port} is not a port", "unsupported")
         return host.connect(ask.host, ask.port, float(ask.timeout))
 
+    @classmethod
+    def settled(cls, value: Connection) -> dict[str, str]:
+        """What came of it: how long it took, which of its addresses answered, and the words for it vary."""
+        return {"outcome": value.outcome}
+
     def _connect(self) -> Connect:
         """What is asked, within bounds."""
         port = int(self.port) if str(self.port).isdigit() else self.port

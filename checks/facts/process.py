@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
@@ -46,6 +46,11 @@ class Processes(Fact, frozen=True):
             _refuse_if_hidden(host)
         users = sorted({process.user or user_name(process.uid) for process in found})
         return ProcessGroup(len(found), tuple(users), tuple(process.pid for process in found[:PIDS_SHOWN]))
+
+    @classmethod
+    def settled(cls, value: ProcessGroup) -> dict[str, Any]:
+        """Whether they run and as whom: how many there are follows the load (a database has one a client)."""
+        return {"running": value.count > 0, "users": value.users}
 
 
 class FileLimit(msgspec.Struct, frozen=True):
@@ -100,10 +105,18 @@ class ProcessLimits(Fact, frozen=True):
             return FileLimits(_lowest(host, chosen))
         listeners = host.listeners()
         holders = [process for process in processes if process.pid in listeners.pids]
-        suspects = [process for process in processes if process.pid in listeners.suspects]
-        return FileLimits(
-            _lowest(host, holders), listeners.hidden, _lowest(host, suspects) if listeners.hidden else ()
-        )
+        wanted = listeners.suspects if listeners.hidden else frozenset()
+        suspects = [process for process in processes if process.pid in wanted]
+        host.want(ReadFile(_limits_path(process.pid)) for process in holders + suspects)
+        return FileLimits(_lowest(host, holders), listeners.hidden, _lowest(host, suspects))
+
+    @classmethod
+    def settled(cls, value: FileLimits) -> dict[str, Any]:
+        """The limits by name. How many processes share a name is noise, and so are mere suspects."""
+        return {
+            limit.name: {"soft": _limit_text(limit.soft), "hard": _limit_text(limit.hard)}
+            for limit in value.processes
+        }
 
 
 def named(processes: tuple[Process, ...], name: str) -> list[Process]:
@@ -146,6 +159,10 @@ def _lowest(host: Host, processes: list[Process]) -> tuple[FileLimit, ...]:
                 process.name, min(old.soft, limits[0]), min(old.hard, limits[1]), old.count + 1
             )
     return tuple(lowest[name] for name in sorted(lowest))
+
+
+def _limit_text(limit: int) -> int | str:
+    return "unlimited" if limit >= UNLIMITED else limit
 
 
 def _limits_path(pid: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
@@ -116,6 +116,13 @@ class Memory(Fact, frozen=True):
             host.only_here("the memory of a system without /proc/meminfo")
             return memory_by_psutil()
         return _limited(host, machine) or machine
+
+    @classmethod
+    def settled(cls, value: MemoryUse) -> dict[str, Any]:
+        """What there is, to three digits: the kernel's own share differs a little from start to start."""
+        from checks.units import size_text
+
+        return {"total": size_text(value.total), "limited": value.limited}
 
 
 def parse_meminfo(text: str) -> MemoryUse:
