@@ -44,6 +44,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m compileall -q agent checks reports server
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/local.py
+	$(BIN)/python bench/ssh.py
 	$(BIN)/python bench/ingest.py
 
 # What is generated from the code and kept in the repository; the tests say when it is stale.

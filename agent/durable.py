@@ -18,6 +18,19 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
     Raises `OSError`; what was at `path` before is then untouched, unless only the last sync failed.
     """
+    _replace(path, data, mode, sync=True)
+    sync_folder(path.parent)
+
+
+def write_quickly(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write `data` to `path`, whole or not at all, for what may be lost with the power: nothing is synced.
+
+    Raises `OSError`.
+    """
+    _replace(path, data, mode, sync=False)
+
+
+def _replace(path: Path, data: bytes, mode: int, *, sync: bool) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     with suppress(FileNotFoundError):
         temporary.unlink()  # left by a process that was killed and had this id
@@ -27,7 +40,8 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         temporary.replace(path)
@@ -35,7 +49,6 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         with suppress(OSError):
             temporary.unlink()  # a full disk gets its space back
         raise
-    sync_folder(path.parent)
 
 
 def move_durably(path: Path, folder: Path) -> Path:

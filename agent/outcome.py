@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from checks.model import PlanItem, Result, Severity, Status
@@ -27,15 +27,23 @@ def outcome(
     fail_on: str,
     partial: bool,
     shipment: Shipment | None,
+    severities: Mapping[str, Severity] | None = None,
 ) -> int:
     """1 for a finding of severity `fail_on` or worse, 3 if something could not be checked or stored, 4 if
     the collector refused, else 0; the first that applies. `fail_on` is a severity or ``never``.
+
+    `severities` are those that root causes take from what they explain, by result key.
     """
+    taken = severities or {}
     results = list(results)
     warned = frozenset((item.target, item.item) for item in plan if item.opens_on == "warn")
     if fail_on != NEVER:
         limit = Severity(fail_on)
-        if any(result.severity <= limit and counts_as_finding(result, warned) for result in results):
+        if any(
+            min(result.severity, taken.get(result.key, result.severity)) <= limit
+            and counts_as_finding(result, warned)
+            for result in results
+        ):
             return 1
     if partial or any(result.status is Status.ERROR for result in results):
         return 3

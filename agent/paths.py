@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,10 @@ from agent.durable import make_folder
 from checks.errors import BadInput
 
 SYSTEM_STATE = Path("/var/lib/firstlight")
+NO_SITE = "unenrolled"
+
+_WORD = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+_PLAIN = re.compile(f"{_WORD}--{_WORD}")
 
 
 class State(msgspec.Struct, frozen=True):
@@ -52,6 +57,14 @@ class State(msgspec.Struct, frozen=True):
     def spool(self) -> Path:
         return self.root / "spool"
 
+    @property
+    def baselines(self) -> Path:
+        return self.root / "baselines"
+
+    @property
+    def last(self) -> Path:
+        return self.root / "last"
+
     def prepare(self) -> None:
         """Make the folder, private. Raises `BadInput` where it belongs to someone else, `OSError` else."""
         make_folder(self.root)
@@ -65,6 +78,21 @@ class State(msgspec.Struct, frozen=True):
             )
         if found.st_mode & 0o077:
             self.root.chmod(0o700)
+
+
+def file_of(site: str, profile: str) -> str:
+    """The name of the file that is kept for a profile at a site; an empty site is that of no enrolment.
+
+    ``plant-a--linux-server.json``; where that would not be the name of these two alone, or none that every
+    filesystem takes, a digest makes it so.
+    """
+    name = f"{site or NO_SITE}--{profile}"
+    if site == NO_SITE or len(name) > 100 or not _PLAIN.fullmatch(name):
+        import hashlib
+
+        digest = hashlib.sha256(f"{len(site)} {site} {profile}".encode()).hexdigest()
+        name = re.sub(r"[^a-z0-9-]", "_", name)[:100] + "-" + digest[:12]
+    return f"{name}.json"
 
 
 def state() -> State:

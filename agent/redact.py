@@ -83,7 +83,8 @@ class Redactor:
 
     def _readings(self, readings: Readings) -> Readings:
         values = {name: self._reading(name, reading) for name, reading in readings.values.items()}
-        return msgspec.structs.replace(readings, values=values)
+        lost = readings.lost and Unavailable(self.text(readings.lost.reason), readings.lost.cause)
+        return msgspec.structs.replace(readings, values=values, lost=lost)
 
     def _reading(self, fact: str, reading: Reading) -> Reading:
         if isinstance(reading, Unavailable):

@@ -76,7 +76,7 @@ def make_report(
         started=min(occasion.started.astimezone(UTC), ended),
         ended=ended,
         partial=occasion.partial,
-        targets=tuple(_registered(target, identity) for target in _named(plan, snapshot)),
+        targets=tuple(_registered(target, identity) for target in _named(evaluation, snapshot)),
         results=evaluation.results,
         dropped=Dropped(),
         resources=occasion.resources,
@@ -90,13 +90,12 @@ def body_of(report: RunReport) -> bytes:
     return body
 
 
-def _named(plan: Plan, snapshot: Snapshot) -> list[Target]:
+def _named(evaluation: Evaluation, snapshot: Snapshot) -> list[Target]:
     """Every target that a result can name: those that were read, and those of checks across targets."""
     real = [readings.target for readings in snapshot.targets]
     names = {target.name for target in real}
-    return real + [
-        Target(name) for name in dict.fromkeys(unit.target for unit in plan.units) if name not in names
-    ]
+    across = dict.fromkeys(item.target for item in evaluation.scope if item.target not in names)
+    return real + [Target(name) for name in across]
 
 
 def _registered(target: Target, identity: Identity) -> Target:

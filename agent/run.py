@@ -27,6 +27,7 @@ from checks.snapshot import Snapshot
 if TYPE_CHECKING:
     from agent.ship import Shipment
     from agent.targets.sources import Sources
+    from checks.causes import Root
     from reports.run.view import RunView
 
 
@@ -41,6 +42,7 @@ class Run(msgspec.Struct, frozen=True):
     ended: datetime
     partial: bool
     resources: Resources
+    roots: tuple[Root, ...] = ()
 
 
 def check_now(
@@ -88,13 +90,15 @@ def _sources(planned: Planned, accept_new: bool) -> Sources:
 def check_saved(plan: Plan, saved: Snapshot, *, site: str | None) -> Run:
     """Evaluate readings that were saved, with the keys they had unless another site is named."""
     named = saved.site if site is None else site
-    return _evaluated(plan, saved, named, Trigger.SNAPSHOT, saved.captured_at, monotonic(), False)
+    return _evaluated(plan, saved, named, Trigger.SNAPSHOT, saved.captured_at, monotonic(), saved.partial)
 
 
 def view_of(run: Run, site: str, stage: str, operator: str, shipment: Shipment | None) -> RunView:
-    """The run as the reports show it."""
+    """The run as the reports show it, with what changed since it was accepted."""
+    from agent.baselines import since_acceptance
     from reports.run.view import Delivery, RunView
 
+    changes, baseline = since_acceptance(state(), run.snapshot, run.evaluation.basis)
     profile = run.plan.profile
     return RunView(
         profile=ProfileRef(profile.id, profile.version),
@@ -115,6 +119,9 @@ def view_of(run: Run, site: str, stage: str, operator: str, shipment: Shipment |
         adhoc=profile.adhoc,
         unplaced=run.plan.unplaced,
         resources=run.resources,
+        changes=changes,
+        baseline=baseline,
+        roots=run.roots,
         run=shipment.run if shipment else "",
         delivery=Delivery(shipment.outcome, shipment.line, shipment.url) if shipment else Delivery(),
     )
@@ -133,14 +140,35 @@ def _evaluated(
     evaluation = evaluate(plan, snapshot, salt=salt)
     redactor = Redactor(salt)
     results = redactor.results(evaluation.results)
-    clean = redactor.snapshot(msgspec.structs.replace(snapshot, profile=plan.profile.id, recorded=results))
+    clean = redactor.snapshot(
+        msgspec.structs.replace(
+            snapshot,
+            recorded=results,
+            profile=plan.profile.id,
+            profile_version=plan.profile.version,
+            plan_digest=plan.digest,
+            narrowing=plan.narrowing,
+            partial=partial,
+        )
+    )
+    redacted = Evaluation(results=results, scope=evaluation.scope, basis=evaluation.basis)
     return Run(
         plan=plan,
         snapshot=clean,
-        evaluation=Evaluation(results=results, scope=evaluation.scope),
+        evaluation=redacted,
         trigger=trigger,
         started=started,
         ended=utc_now() if trigger is not Trigger.SNAPSHOT else snapshot.captured_at,
         partial=partial,
         resources=used(monotonic() - begin),
+        roots=_roots(plan, clean, redacted),
     )
+
+
+def _roots(plan: Plan, snapshot: Snapshot, evaluation: Evaluation) -> tuple[Root, ...]:
+    """The causes in a run; most runs have neither a lost target nor an item that needs another."""
+    if not any(each.lost for each in snapshot.targets) and not any(unit.item.needs for unit in plan.units):
+        return ()
+    from checks.causes import roots_of
+
+    return roots_of(plan, snapshot, evaluation)

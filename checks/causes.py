@@ -7,7 +7,7 @@ by; it changes no result, no finding and no figure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -116,8 +116,3 @@ def _grouped(pairs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     for key, cause in pairs.items():
         found.setdefault(cause, []).append(key)
     return {cause: tuple(keys) for cause, keys in found.items()}
-
-
-def severities(roots: Iterable[Root]) -> dict[str, Severity]:
-    """The severity that a failing cause takes from what it explains, by its key."""
-    return {root.key: root.severity for root in roots if root.key}

@@ -172,7 +172,8 @@ class _Judge:
     def _given(self, fact: Fact) -> Any:
         """What the function receives for a fact: its value, or across targets a mapping of them.
 
-        `Unavailable` or `Redacted` itself, across targets only where no target has more to give.
+        `Unavailable` or `Redacted` itself; across targets the first only where no target has more to give
+        and the function names no objects, which else would have no result.
         """
         if self.unit.check.across is None:
             reading = value_of(fact, self._values(self.unit.target))
@@ -183,7 +184,8 @@ class _Judge:
             if isinstance(reading, Redacted):
                 return reading
             values[source] = reading.value if isinstance(reading, Known) else reading
-        if values and all(isinstance(value, Unavailable) for value in values.values()):
+        named = self.unit.check.enumerates
+        if values and not named and all(isinstance(value, Unavailable) for value in values.values()):
             return next(iter(values.values()))
         return values
 

@@ -6,6 +6,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("agent.commands.check:command", "Check this machine, show what to do, deliver the run."),
     "plan": ("agent.commands.plan:command", "Print what a check would read, and read nothing."),
     "trust": ("agent.commands.trust:command", "Show a host's SSH key, and trust it."),
+    "diff": ("agent.commands.diff:command", "What changed between two runs."),
+    "baseline": ("agent.commands.baseline:command", "Accept a run as the agreed state; show it, clear it."),
     "checks": ("agent.commands.checks:command", "The checks there are: list, show ID."),
     "enrol": ("agent.commands.enrol:command", "Make this machine known to a collector."),
     "send": ("agent.commands.send:command", "Deliver the runs that wait in the spool."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -16,7 +17,7 @@ from checks.model import Severity, Trigger
 
 if TYPE_CHECKING:
     from agent.identity import Identity
-    from agent.planning import Planned
+    from agent.planning import Planned, Wanted
     from agent.run import Run
     from agent.ship import Shipment
     from checks.snapshot import Snapshot
@@ -112,8 +113,10 @@ def command(
     saved = load(source) if source is not None else None
     wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config)
     planned = plan_for(wanted, identity, saved)
-    plan = planned.plan
     at_site = _site_of(planned, identity, site, no_send)
+    if only_failed:
+        planned = _only_failed(wanted, identity, saved, planned, at_site)
+    plan = planned.plan
     if approved is not None:
         from agent.approval import refuse_other
 
@@ -125,12 +128,44 @@ def command(
     if save is not None:
         _save(run.snapshot, save)
     who = operator or _login()
+    if run.trigger is not Trigger.SNAPSHOT and not no_send:
+        from agent.last import remember
+
+        remember(run.snapshot)
     shipment = None if no_send else _ship(run, at_site or None, stage, who)
     view = view_of(run, at_site or run.snapshot.site, stage, who, shipment)
     present(view, form_of(cast("Form | None", form), output), output, everything=everything)
     _tell(view, output, save, shipment)
-    code = outcome(view.results, plan.items(), fail_on=fail_on, partial=run.partial, shipment=shipment)
+    code = outcome(
+        view.results,
+        plan.items(),
+        fail_on=fail_on,
+        partial=run.partial,
+        shipment=shipment,
+        severities={root.key: root.severity for root in run.roots if root.key},
+    )
     raise SystemExit(code)
+
+
+def _only_failed(
+    wanted: Wanted, identity: Identity | None, saved: Snapshot | None, planned: Planned, site: str
+) -> Planned:
+    """The same plan narrowed to what was not known to be well last time; ends the program if all was."""
+    from agent.last import failed_units, recall
+    from agent.planning import plan_for
+
+    profile = planned.plan.profile.id
+    last = recall(site, profile)
+    if last is None:
+        raise BadInput(
+            f"--only-failed: no earlier run of profile {profile} is known here; check without it once "
+            "(and without --no-send, which keeps nothing)"
+        )
+    pairs = failed_units(last)
+    if not pairs:
+        click.echo("nothing failed, warned or was left untold last time", err=True)
+        raise SystemExit(0)
+    return plan_for(replace(wanted, pairs=pairs), identity, saved)
 
 
 def _site_of(planned: Planned, identity: Identity | None, asked: str | None, no_send: bool) -> str:

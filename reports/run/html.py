@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.model import Result, Status
+from reports.run.folding import beneath
 from reports.run.view import (
     RunView,
     advice,
     caveats,
+    changed_quietly,
     counts,
     of_status,
     quiet_part,
@@ -65,6 +67,8 @@ def render(view: RunView) -> str:
         quiet=quiet_part(view),
         passed=of_status(view, Status.PASS),
         skipped=of_status(view, Status.SKIP),
+        changed=changed_quietly(view),
+        beneath={result.key: beneath(result.key, view.results, view.roots) for result in to_do(view)},
         many_targets=len({result.target for result in view.results}) > 1,
         tone=_tone(view.results),
         seconds=(view.ended - view.started).total_seconds(),

@@ -19,7 +19,11 @@ VERSION: Final = 1
 
 
 class JsonResult(msgspec.Struct, frozen=True):
-    """One result: `message` is the finished sentence, `template` and `args` what it was made of."""
+    """One result: `message` is the finished sentence, `template` and `args` what it was made of.
+
+    `changed_since_acceptance` is a sentence, empty where nothing changed or nothing was accepted;
+    `under` is the key of the failing result that explains this one, or ``target:NAME`` of a lost target.
+    """
 
     status: Status
     severity: Severity
@@ -39,6 +43,20 @@ class JsonResult(msgspec.Struct, frozen=True):
     key: str
     rule: str
     duration_ms: float
+    changed_since_acceptance: str
+    under: str
+
+
+class JsonRoot(msgspec.Struct, frozen=True):
+    """A cause that explains other results: a failing result by its key, or a lost target, which has none."""
+
+    target: str
+    item: str
+    key: str
+    reason: str
+    cause: str
+    severity: Severity
+    results: int
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -75,10 +93,13 @@ class JsonReport(msgspec.Struct, frozen=True):
     delivery: Delivery
     firstlight: str
     resources: Resources
+    baseline: str
+    roots: tuple[JsonRoot, ...]
 
 
 def render(view: RunView) -> bytes:
     """The report as indented UTF-8 JSON that ends with a line end."""
+    under = {key: root.key or f"target:{root.target}" for root in view.roots for key in root.under}
     report = JsonReport(
         format=FORMAT,
         version=VERSION,
@@ -103,15 +124,25 @@ def render(view: RunView) -> bytes:
         captured=view.captured,
         partial=view.partial,
         targets=view.targets,
-        results=tuple(_result(result) for result in by_urgency(view.results)),
+        results=tuple(
+            _result(result, view.changes.get(result.key, ""), under.get(result.key, ""))
+            for result in by_urgency(view.results)
+        ),
         delivery=view.delivery,
         firstlight=view.version,
         resources=view.resources,
+        baseline=view.baseline,
+        roots=tuple(
+            JsonRoot(
+                each.target, each.item, each.key, each.reason, each.cause, each.severity, len(each.under)
+            )
+            for each in view.roots
+        ),
     )
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
-def _result(result: Result) -> JsonResult:
+def _result(result: Result, changed: str, under: str) -> JsonResult:
     return JsonResult(
         status=result.status,
         severity=result.severity,
@@ -131,4 +162,6 @@ def _result(result: Result) -> JsonResult:
         key=result.key,
         rule=result.rule,
         duration_ms=result.duration_ms,
+        changed_since_acceptance=changed,
+        under=under,
     )

@@ -8,7 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.model import Result, Status
-from reports.run.view import RunView, advice, by_urgency, caveats, quiet_part, readable, to_do, verdict, when
+from reports.run.folding import beneath
+from reports.run.view import (
+    RunView,
+    advice,
+    by_urgency,
+    caveats,
+    changed_quietly,
+    quiet_part,
+    readable,
+    to_do,
+    verdict,
+    when,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -25,6 +37,10 @@ STYLES = {
     Status.SKIP: "dim",
     Status.PASS: "green",
 }
+SINCE = "cyan"
+
+CHANGED_SHOWN = 20
+"""Results that pass, yet changed since acceptance, listed without `--all`."""
 
 
 def render(view: RunView, console: Console, *, everything: bool = False) -> None:
@@ -37,15 +53,18 @@ def render(view: RunView, console: Console, *, everything: bool = False) -> None
 
 def _print(view: RunView, console: Console, everything: bool) -> None:
     shown = by_urgency(view.results) if everything else to_do(view)
-    one_target = len({result.target for result in view.results}) < 2
     console.print(_heading(view))
+    if view.baseline:
+        console.print(_text(f"Baseline: {view.baseline}", "dim"))
     for caveat in caveats(view):
         console.print(_text(caveat, "yellow"))
     console.print()
-    if shown:
-        wide = console.width >= NARROW
-        console.print(_columns(shown, one_target) if wide else _stack(shown, one_target))
-        console.print()
+    _list(view, console, shown)
+    if not everything and (changed := changed_quietly(view)):
+        console.print(_text("Changed since acceptance", "bold"))
+        _list(view, console, changed[:CHANGED_SHOWN])
+        if len(changed) > CHANGED_SHOWN:
+            console.print(_text(f"and {len(changed) - CHANGED_SHOWN} more (--all lists them)\n", "dim"))
     console.print(_text(verdict(view), "bold"))
     if quiet := quiet_part(view):
         console.print(_text(quiet if everything else quiet + " (--all lists them)", "dim"))
@@ -58,7 +77,16 @@ def _heading(view: RunView) -> Text:
     return line.append(f" · {readable(where)}{more} · {when(view.captured)}", "dim")
 
 
-def _columns(results: list[Result], one_target: bool) -> RenderableType:
+def _list(view: RunView, console: Console, results: list[Result]) -> None:
+    if not results:
+        return
+    one_target = len({result.target for result in view.results}) < 2
+    laid_out = _columns if console.width >= NARROW else _stack
+    console.print(laid_out(view, results, one_target))
+    console.print()
+
+
+def _columns(view: RunView, results: list[Result], one_target: bool) -> RenderableType:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
@@ -73,14 +101,14 @@ def _columns(results: list[Result], one_target: bool) -> RenderableType:
         name = _text("").append(readable(result.item), "bold")
         if place := _place(result, one_target):
             name.append("\n" + place)
-        what = _what(result)
+        what = _what(view, result)
         severity = result.severity.value if _asks(result) else ""
         owner = readable(result.owner) if _asks(result) else ""
         table.add_row(_status(result), _text(severity, STYLES[result.status]), name, what, owner)
     return table
 
 
-def _stack(results: list[Result], one_target: bool) -> RenderableType:
+def _stack(view: RunView, results: list[Result], one_target: bool) -> RenderableType:
     from rich.console import Group
     from rich.padding import Padding
 
@@ -94,15 +122,19 @@ def _stack(results: list[Result], one_target: bool) -> RenderableType:
         line.append(" " + readable(result.item), "bold")
         if place := _place(result, one_target):
             line.append(" " + place)
-        body = _what(result)
+        body = _what(view, result)
         if _asks(result) and result.owner:
             body.append("\nowner: " + readable(result.owner), "dim")
         parts += [line, Padding(body, (0, 0, 0, 2))]
     return Group(*parts)
 
 
-def _what(result: Result) -> Text:
+def _what(view: RunView, result: Result) -> Text:
     text = _text(str(result.message))
+    if under := beneath(result.key, view.results, view.roots):
+        text.append("\n" + readable(under), "dim")
+    if since := view.changes.get(result.key):
+        text.append("\n± " + readable(since), SINCE)
     if remedy := advice(result):
         text.append("\n→ ", STYLES[result.status]).append(readable(remedy), "italic")
     return text

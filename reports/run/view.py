@@ -11,7 +11,9 @@ from datetime import datetime
 
 import msgspec
 
+from checks.causes import Root
 from checks.model import Narrowing, ProfileRef, Resources, Result, Severity, Status, Target, Trigger
+from reports.run.folding import explained, shown, standing
 
 URGENCY = (Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL, Status.SKIP, Status.PASS)
 """What to look at first. An `error` stands below a warning: nothing is known to be wrong yet."""
@@ -36,7 +38,8 @@ class RunView(msgspec.Struct, frozen=True):
     `site` and `run` are empty where the run was not made for a collector; `captured` is when the readings
     were made, which differs from `started` only for a saved snapshot. `adhoc` says that the profile was
     changed on the command line or is a file of the user's, `unplaced` names the items for roles that no
-    target has.
+    target has. `baseline` says in one line which run was accepted, `changes` by result key what changed
+    since. `roots` are the causes that other results stand under.
     """
 
     profile: ProfileRef
@@ -59,6 +62,9 @@ class RunView(msgspec.Struct, frozen=True):
     unplaced: tuple[str, ...] = ()
     resources: Resources = Resources()
     delivery: Delivery = Delivery()
+    changes: dict[str, str] = {}
+    baseline: str = ""
+    roots: tuple[Root, ...] = ()
 
 
 def by_urgency(results: Iterable[Result]) -> list[Result]:
@@ -67,13 +73,18 @@ def by_urgency(results: Iterable[Result]) -> list[Result]:
 
 
 def to_do(view: RunView) -> list[Result]:
-    """What asks something of the reader, most urgent first."""
-    return by_urgency(result for result in view.results if result.status in TO_DO)
+    """What asks something of the reader, most urgent first; what a cause explains is counted there."""
+    return by_urgency(result for result in shown(view.results, view.roots) if result.status in TO_DO)
 
 
 def of_status(view: RunView, *statuses: Status) -> list[Result]:
     """The results of these statuses, most urgent first."""
     return by_urgency(result for result in view.results if result.status in statuses)
+
+
+def changed_quietly(view: RunView) -> list[Result]:
+    """What asks for nothing but is not what was accepted."""
+    return [each for each in of_status(view, Status.SKIP, Status.PASS) if view.changes.get(each.key)]
 
 
 def counts(results: Iterable[Result]) -> dict[Status, int]:
@@ -89,11 +100,14 @@ def worst_severity(results: Iterable[Result]) -> Severity | None:
 
 def verdict(view: RunView) -> str:
     """The run in one short sentence."""
-    tally = counts(view.results)
     if not view.results:
         return "Nothing was checked."
-    fails, worst = tally[Status.FAIL], worst_severity(view.results)
+    own = standing(view.results, view.roots)
+    tally = counts(own)
+    fails, worst = tally[Status.FAIL], worst_severity(own)
     parts = []
+    if lost := sum(not root.key for root in view.roots):
+        parts.append(f"{lost} {_plural(lost, 'target', 'targets')} could not be read")
     if fails:
         parts.append(f"1 check fails ({worst})" if fails == 1 else f"{fails} checks fail, the worst {worst}")
     if tally[Status.WARN]:
@@ -102,6 +116,8 @@ def verdict(view: RunView) -> str:
         parts.append(f"{tally[Status.ERROR]} could not be told")
     if tally[Status.MANUAL]:
         parts.append(f"{tally[Status.MANUAL]} to look at by hand")
+    if under := len(explained(view.roots)):
+        parts.append(f"{under} more {_plural(under, 'stands', 'stand')} under these")
     if not parts and not tally[Status.PASS]:
         return "Nothing here applies to this machine."
     if not parts:

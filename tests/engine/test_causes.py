@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from engine_samples import plan_of, profile_of, snapshot_of
 
-from checks.causes import Root, roots_of, severities
+from checks.causes import Root, roots_of
 from checks.errors import BadProfile
 from checks.evaluate import evaluate
 from checks.fact import Unavailable
@@ -52,7 +52,6 @@ def test_a_cause_takes_the_worst_severity_of_what_it_explains(tmp_path: Path) ->
     plan = plan_of(tmp_path, BASE + ABOVE + TOP)
     (root,) = roots(plan, snapshot_of(local={BASE_FACT: "no", ABOVE_FACT: "no", TOP_FACT: "no"}))
     assert root.severity == "P0"
-    assert severities([root]) == {root.key: "P0"}
 
 
 def test_what_is_well_all_the_same_stands_under_nothing(tmp_path: Path) -> None:

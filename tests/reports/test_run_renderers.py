@@ -8,6 +8,7 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from rich.console import Console
 from sample_run import result, results, view
@@ -106,6 +107,89 @@ def test_colour_appears_only_where_the_terminal_has_it() -> None:
     )
     assert "\x1b[1;31m" in out.getvalue()
     assert "\x1b" not in console_text(view(), 100)
+
+
+# --- what changed since acceptance
+
+ACCEPTED = "accepted 2026-11-02 by Ann, Bo"
+
+
+def changed_view(**said: str) -> RunView:
+    """A run of every kind of result with these sentences, by item with ``_`` for a dot."""
+    changes = {each.key: said[name] for each in results() if (name := each.item.replace(".", "_")) in said}
+    assert len(changes) == len(said)
+    return view(changes=changes, baseline=ACCEPTED)
+
+
+@pytest.mark.parametrize("width", [40, 120])
+def test_what_changed_stands_beside_its_result(width: int) -> None:
+    text = console_text(changed_view(disk_free="passed at acceptance"), width)
+    assert f"Baseline: {ACCEPTED}" in re.sub(r"\s+", " ", text)
+    lines = [line.strip() for line in text.splitlines()]
+    at = next(index for index, line in enumerate(lines) if "± passed at acceptance" in line)
+    assert "/var/lib/postgresql" in " ".join(lines[at - 2 : at + 1])
+    assert text.count("±") == 1
+
+
+@pytest.mark.parametrize("width", [40, 60, 91, 92, 120])
+def test_a_pass_that_changed_is_listed_although_it_asks_for_nothing(width: int) -> None:
+    long = f"name: {'x' * 60} → {'y' * 60} since acceptance ({ACCEPTED})"
+    shown = changed_view(mem_used=long, time_sync="passed at acceptance")
+    text = console_text(shown, width)
+    section = text[text.index("Changed since acceptance") :]
+    assert "mem.used" in section
+    assert "time.sync" in section
+    assert "os.supported" not in section
+    assert max(map(len, text.splitlines())) <= width
+    every = console_text(shown, width, everything=True)
+    assert "Changed since acceptance" not in every
+    assert every.count("±") == 2
+
+
+def test_the_section_is_not_there_where_nothing_changed_quietly() -> None:
+    assert "Changed since acceptance" not in console_text(changed_view(db_port="new since acceptance"), 120)
+    assert "Changed since acceptance" not in html.render(changed_view(db_port="new since acceptance"))
+    for text in (console_text(view(), 120), html.render(view())):
+        assert "±" not in text
+        assert "aseline:" not in text
+
+
+def test_a_flood_of_changes_is_cut_with_its_number() -> None:
+    many = tuple(result(f"item{number:03}", Status.PASS) for number in range(50))
+    shown = view(*many, changes={each.key: "new since acceptance" for each in many}, baseline=ACCEPTED)
+    text = console_text(shown, 120)
+    assert text.count("±") == terminal.CHANGED_SHOWN
+    assert "and 30 more (--all lists them)" in text
+
+
+def test_the_page_shows_every_change_and_names_the_baseline() -> None:
+    page = html.render(changed_view(disk_free="passed at acceptance", mem_used="total: 8 GiB → 16 GiB"))
+    assert f"Baseline: {ACCEPTED}" in page
+    assert page.count("± passed at acceptance") == 1
+    assert page.count("± total: 8 GiB → 16 GiB") == 2  # beside the others that passed, and on its own
+    assert page.index("Changed since acceptance") < page.index("Nothing to do")
+    assert Tags(page).open == []
+    assert page.startswith("<!doctype html>")
+
+
+def test_what_changed_is_escaped_and_cannot_drive_the_terminal() -> None:
+    shown = msgspec.structs.replace(
+        changed_view(disk_free=f"value: {NASTY}", mem_used=f"value: {NASTY}"), baseline=NASTY
+    )
+    page, text = html.render(shown), console_text(shown, 120)
+    assert "<script" not in page
+    for rendered in (page, text):
+        assert "\x1b" not in rendered
+        assert "\u202e" not in rendered
+    assert "[bold]x[/bold]" in text
+
+
+def test_other_programs_get_the_sentence_with_each_result() -> None:
+    report = stdlib_json.loads(json.render(changed_view(disk_free="passed at acceptance")))
+    assert report["baseline"] == ACCEPTED
+    said = {each["item"]: each["changed_since_acceptance"] for each in report["results"]}
+    assert said.pop("disk.free") == "passed at acceptance"
+    assert set(said.values()) == {""}
 
 
 # --- HTML

@@ -18,7 +18,7 @@ from checks.plan import Plan, make_plan
 from checks.profile import load_profile
 from checks.verdicts import passed
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @fact
