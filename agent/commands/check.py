@@ -132,7 +132,7 @@ def command(
         from agent.last import remember
 
         remember(run.snapshot)
-    shipment = None if no_send else _ship(run, at_site or None, stage, who)
+    shipment = None if no_send else _ship(run, at_site if identity else None, stage, who)
     view = view_of(run, at_site or run.snapshot.site, stage, who, shipment)
     present(view, form_of(cast("Form | None", form), output), output, everything=everything)
     _tell(view, output, save, shipment)

@@ -21,6 +21,7 @@ from reports.run.view import (
     quiet_part,
     readable,
     to_do,
+    told_once,
     verdict,
     when,
 )
@@ -55,7 +56,7 @@ def render(view: RunView) -> str:
     environment.filters["when"] = when
     environment.filters["shown"] = shown
     groups = [
-        (status, HEADINGS[status], list(results))
+        (status, HEADINGS[status], told_once(view, results))
         for status, results in groupby(to_do(view), key=lambda result: result.status)
     ]
     return environment.get_template("run.html").render(

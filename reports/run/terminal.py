@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.model import Result, Status
+from reports.run.alike import Alike
 from reports.run.folding import beneath
 from reports.run.view import (
     RunView,
@@ -18,6 +19,7 @@ from reports.run.view import (
     quiet_part,
     readable,
     to_do,
+    told_once,
     verdict,
     when,
 )
@@ -82,11 +84,11 @@ def _list(view: RunView, console: Console, results: list[Result]) -> None:
         return
     one_target = len({result.target for result in view.results}) < 2
     laid_out = _columns if console.width >= NARROW else _stack
-    console.print(laid_out(view, results, one_target))
+    console.print(laid_out(view, told_once(view, results), one_target))
     console.print()
 
 
-def _columns(view: RunView, results: list[Result], one_target: bool) -> RenderableType:
+def _columns(view: RunView, groups: list[Alike], one_target: bool) -> RenderableType:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
@@ -95,12 +97,13 @@ def _columns(view: RunView, results: list[Result], one_target: bool) -> Renderab
     table.add_column(max_width=34, overflow="fold")
     table.add_column(ratio=1, overflow="fold")
     table.add_column(no_wrap=True, style="dim")
-    for index, result in enumerate(results):
-        if index and _asks(results[index - 1]):
+    for index, group in enumerate(groups):
+        result = group.first
+        if index and _asks(groups[index - 1].first):
             table.add_row()
         name = _text("").append(readable(result.item), "bold")
-        if place := _place(result, one_target):
-            name.append("\n" + place)
+        if place := group.place(one_target=one_target):
+            name.append("\n" + readable(place))
         what = _what(view, result)
         severity = result.severity.value if _asks(result) else ""
         owner = readable(result.owner) if _asks(result) else ""
@@ -108,20 +111,21 @@ def _columns(view: RunView, results: list[Result], one_target: bool) -> Renderab
     return table
 
 
-def _stack(view: RunView, results: list[Result], one_target: bool) -> RenderableType:
+def _stack(view: RunView, groups: list[Alike], one_target: bool) -> RenderableType:
     from rich.console import Group
     from rich.padding import Padding
 
     parts: list[RenderableType] = []
-    for index, result in enumerate(results):
-        if index and _asks(results[index - 1]):
+    for index, group in enumerate(groups):
+        result = group.first
+        if index and _asks(groups[index - 1].first):
             parts.append("")
         line = _text("").append(_status(result))
         if _asks(result):
             line.append(f" {result.severity}", STYLES[result.status])
         line.append(" " + readable(result.item), "bold")
-        if place := _place(result, one_target):
-            line.append(" " + place)
+        if place := group.place(one_target=one_target):
+            line.append(" " + readable(place))
         body = _what(view, result)
         if _asks(result) and result.owner:
             body.append("\nowner: " + readable(result.owner), "dim")
@@ -146,11 +150,6 @@ def _asks(result: Result) -> bool:
 
 def _status(result: Result) -> Text:
     return _text(f"{result.status.value.upper():6}", STYLES[result.status])
-
-
-def _place(result: Result, one_target: bool) -> str:
-    parts = (result.object,) if one_target else (result.target, result.object)
-    return readable(" · ".join(part for part in parts if part))
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -13,7 +13,8 @@ import msgspec
 
 from checks.causes import Root
 from checks.model import Narrowing, ProfileRef, Resources, Result, Severity, Status, Target, Trigger
-from reports.run.folding import explained, shown, standing
+from reports.run.alike import Alike, alike
+from reports.run.folding import beneath, explained, shown, standing
 
 URGENCY = (Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL, Status.SKIP, Status.PASS)
 """What to look at first. An `error` stands below a warning: nothing is known to be wrong yet."""
@@ -75,6 +76,16 @@ def by_urgency(results: Iterable[Result]) -> list[Result]:
 def to_do(view: RunView) -> list[Result]:
     """What asks something of the reader, most urgent first; what a cause explains is counted there."""
     return by_urgency(result for result in shown(view.results, view.roots) if result.status in TO_DO)
+
+
+def told_once(view: RunView, results: Iterable[Result]) -> list[Alike]:
+    """These results, those that say the same of several targets as one."""
+    listed = list(results)
+    notes = {
+        each.key: f"{view.changes.get(each.key, '')}\n{beneath(each.key, view.results, view.roots)}"
+        for each in listed
+    }
+    return alike(listed, notes)
 
 
 def of_status(view: RunView, *statuses: Status) -> list[Result]:
