@@ -25,6 +25,7 @@ class Redactor:
     def __init__(self, salt: str) -> None:
         self._salt = b"firstlight-redaction-v1\0" + salt.encode()
         self._tokens: dict[str, str] = {}
+        self._clean: dict[str, str] = {}
 
     def token(self, secret: str) -> str:
         """``[redacted:ab12cd34]``. Slow to make on purpose, so that a token is no help in guessing."""
@@ -40,9 +41,13 @@ class Redactor:
         """The text with every secret in it replaced."""
         if len(text) < 6:
             return text
-        for pattern in fitting(text):
-            text = pattern.sub(self._replace, text)
-        return text
+        clean = self._clean.get(text)
+        if clean is None:
+            clean = text
+            for pattern in fitting(text):
+                clean = pattern.sub(self._replace, clean)
+            self._clean[text] = clean  # remedies and titles are the same at fifty hosts
+        return clean
 
     def named(self, name: str, value: str) -> str:
         """The value of a key: replaced as a whole where the key's name says that it is a secret."""

@@ -51,8 +51,8 @@ class Evaluation(msgspec.Struct, frozen=True):
 def next_facts(plan: Plan, target: str, values: Mapping[str, Reading]) -> list[Fact]:
     """The facts that the readings so far make necessary and that are not among them; empty when done."""
     wanted: dict[Fact, None] = {}
-    for unit in plan.units:
-        if unit.enumerator is None or target not in unit.sources:
+    for unit in plan.units_at(target):
+        if unit.enumerator is None:
             continue
         cases = unit.cases(values)
         if isinstance(cases, tuple):

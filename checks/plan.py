@@ -95,8 +95,19 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
 
     def facts(self, target: str) -> list[Fact]:
         """The facts to read from a target first, each once. `checks.evaluate.next_facts` gives the rest."""
-        units = (unit for unit in self.units if target in unit.sources)
-        return list(dict.fromkeys(fact for unit in units for fact in unit.first_facts))
+        return list(dict.fromkeys(fact for unit in self.units_at(target) for fact in unit.first_facts))
+
+    def units_at(self, target: str) -> list[Unit]:
+        """The units in scope that read something from a target."""
+        return self._at.get(target, [])
+
+    @cached_property
+    def _at(self) -> dict[str, list[Unit]]:
+        found: dict[str, list[Unit]] = {}
+        for unit in self.units:
+            for source in unit.sources:
+                found.setdefault(source, []).append(unit)
+        return found
 
     def permits(self, target: str, fact: Fact) -> bool:
         """Whether a fact stands in the plan of a target, itself or as the template it is made from."""

@@ -46,6 +46,16 @@ class Item(msgspec.Struct, frozen=True, dict=True):
         return registry.get(self.check)
 
     @cached_property
+    def shown(self) -> dict[str, str]:
+        """The arguments as people write them, by name."""
+        return {name: self.show(name, value) for name, value in self.arguments.items()}
+
+    def show(self, name: str, value: Any) -> str:
+        """A value of one of the parameters for people."""
+        parameter = self.declared.parameters.get(name)
+        return parameter.show(value) if parameter is not None else str(value)
+
+    @cached_property
     def rule(self) -> str:
         """The digest that names item, check version and effective parameters (`checks.ids`)."""
         return rule_digest(self.id, self.check, self.declared.version, self.parameters, self.opens_on)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from checks.ids import finding_key
 from checks.model import Message, Result, Scalar, Status, Verdict
-from checks.parameters import Parameter
 from checks.placeholders import PLACEHOLDER, fill_text
+from checks.profile import Item
 from checks.unit import Unit
 
 FROM_A_VANTAGE: Final = ("net.", "tls.", "http.", "db.connect")
@@ -36,7 +36,7 @@ class ResultMaker:
         The remedy is left out of what needs none.
         """
         item, check = self.unit.item, self.unit.check
-        shown = {name: _shown(check.parameters.get(name), value) for name, value in arguments.items()}
+        shown = _shown(item, arguments)
         label = verdict.object if verdict.object is not None else fill_text(check.object, shown)
         label = clean(label or unnamed, None) + self.suffix
         message = _message(verdict.message, shown)
@@ -114,5 +114,11 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, Scalar]:
     return made
 
 
-def _shown(parameter: Parameter | None, value: Any) -> str:
-    return parameter.show(value) if parameter is not None else str(value)
+def _shown(item: Item, arguments: Mapping[str, Any]) -> dict[str, str]:
+    """The arguments for people; those that are the item's own are worked out once for all its results."""
+    if arguments is item.arguments:
+        return item.shown
+    return {
+        name: item.shown[name] if value is item.arguments.get(name) else item.show(name, value)
+        for name, value in arguments.items()
+    }
