@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
 from checks import registry
 from checks.parameters import Parameter
@@ -62,13 +63,15 @@ def _index(checks: list[Check]) -> str:
 def _facts(check: Check) -> str:
     rows = [f"- severity: {check.severity} unless the profile says otherwise"]
     rows.append(f"- who can put it right: {OWNERS[check.owner]}")
+    if check.across is not None:
+        rows.append(f"- looks at all targets that take part; its results stand at `{_ACROSS[check.across]}`")
     if check.each is not None:
         rows.append(
             f"- one result for each `{check.each[0]}`, where none is named: {check.each[1].describe()}"
         )
     elif check.object:
         rows.append(f"- one result about `{check.object}`")
-    elif check.enumerates:
+    elif check.enumerates and check.about != "site":
         rows.append(f"- one result for each `{check.about}` it finds")
     for declared in check.facts.values():
         if isinstance(declared, Conditional):
@@ -79,6 +82,9 @@ def _facts(check: Check) -> str:
         else:
             rows.append(f"- what it does: {declared.describe()}")
     return "\n".join(rows)
+
+
+_ACROSS: Final = {"site": "site/*", "role": "site/<role>"}
 
 
 def _parameters(check: Check) -> str:

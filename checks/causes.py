@@ -22,6 +22,9 @@ _TROUBLES: Final = frozenset({Status.FAIL, Status.WARN, Status.ERROR})
 
 _MAX_STEPS: Final = 50
 
+_QUOTED: Final = 200
+"""Characters of a reason that a message quotes at the least."""
+
 
 class Root(msgspec.Struct, frozen=True):
     """A cause and what stands under it.
@@ -60,14 +63,21 @@ def roots_of(plan: Plan, snapshot: Snapshot, evaluation: Evaluation) -> tuple[Ro
 
 
 def _under_targets(lost: Mapping[str, Readings], evaluation: Evaluation) -> dict[str, str]:
-    """Result key → the lost target that explains it: one of its readings is what was said of that target."""
-    found = {}
-    for result in evaluation.results:
-        if result.status is not Status.ERROR or not lost:
+    """Result key → the lost target that explains it: one of its readings is what was said of that target.
+
+    Of a check across targets each result is judged on all of them, so it has to quote the reason as well.
+    """
+    found: dict[str, str] = {}
+    for result in evaluation.results if lost else ():
+        if result.status is not Status.ERROR:
             continue
-        for target, fact in evaluation.basis.get(result.key, ()):
+        basis = evaluation.basis.get(result.key, ())
+        several = len({target for target, _ in basis}) > 1
+        for target, fact in basis:
             readings = lost.get(target)
-            if readings is not None and readings.values.get(fact) == readings.lost:
+            if readings is None or readings.lost is None or readings.values.get(fact) != readings.lost:
+                continue
+            if not several or readings.lost.reason[:_QUOTED] in str(result.message):
                 found[result.key] = target
                 break
     return found

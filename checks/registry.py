@@ -22,6 +22,7 @@ from checks.nearest import did_you_mean
 from checks.parameters import Parameter, read_parameters
 
 BUILT_IN: Final = (
+    "cfg.consistent",
     "cfg.value",
     "disk.free",
     "disk.inodes",
@@ -30,10 +31,13 @@ BUILT_IN: Final = (
     "kern.param",
     "lim.nofile",
     "mem.used",
+    "net.matrix",
     "net.port_reach",
     "os.supported",
     "proc.running",
+    "time.cluster_skew",
     "time.sync",
+    "time.zone",
 )
 
 OWNERS: Final = ("vendor", "customer-it", "dba", "network")
@@ -171,8 +175,9 @@ def check(
     snapshot's moment) if it names it. A fact's fields may hold ``{parameter}``; `when` and `unless` make a
     fact depend on a parameter. Where a fact could not be read the result is `error` and the function is not
     called, unless it annotates that fact ``X | Unavailable``. With `across` each fact arrives as a mapping
-    of target name to value. The documentation's first line is the title; ``Remedy:`` and ``Source:`` close
-    it. Raises `ValueError` where the declaration itself is wrong.
+    of target name to value or `Unavailable`, and the function is not called where no target could be read,
+    unless it returns a list, whose objects only it can name. The documentation's first line is the title;
+    ``Remedy:`` and ``Source:`` close it. Raises `ValueError` where the declaration itself is wrong.
     """
 
     def declare(function: Judge) -> Check:
@@ -228,7 +233,7 @@ def _refuse_bad_declaration(
     if each is not None and (each[0] not in names or across is not None):
         raise ValueError(f"check {id}: `each` names a parameter of a check that is not `across`")
     for fact in facts.values():
-        if isinstance(fact, Conditional) and (fact.parameter not in names or across is not None):
+        if isinstance(fact, Conditional) and fact.parameter not in names:
             raise ValueError(f"check {id}: a conditional fact depends on an unknown parameter")
 
 

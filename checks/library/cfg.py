@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
+import msgspec
+
+from checks.across import ALONE, compare, not_known
 from checks.fact import Unavailable
 from checks.facts.config import ConfigValue, SecretMatches, Setting
+from checks.facts.content import ConfigState, Digest, FileDigest
 from checks.matchers import Matcher
 from checks.model import Severity, Verdict
 from checks.registry import check, unless, when
-from checks.verdicts import error, fail, msg, passed
+from checks.verdicts import error, fail, msg, passed, skip
+
+MISSING: Final = "missing"
+DIGEST: Final = "SHA-256 "
+"""Opens what stands for a whole file; the value of a key is never written so."""
 
 
 @check(
@@ -64,6 +73,85 @@ def configured_value(
         return passed(msg("it is {actual}", actual=actual), evidence=evidence)
     said = msg("it is {actual}, wanted: {wanted}", actual=actual, wanted=str(value))
     return fail(said, cause="differs", evidence=evidence)
+
+
+@check(
+    "cfg.consistent",
+    severity=Severity.P1,
+    about="path",
+    owner="vendor",
+    across="site",
+    settings=when("key", ConfigState("{path}", "{format}", "{key}")),
+    digests=unless("key", FileDigest("{path}")),
+)
+def consistent_configuration(
+    settings: Mapping[str, Setting | Unavailable] | None,
+    digests: Mapping[str, Digest | Unavailable] | None,
+    path: str,
+    key: str = "",
+    format: Literal["auto", "ini", "yaml", "json"] = "auto",
+) -> Verdict:
+    """A configuration file, or one key of it, is the same on all targets.
+
+    Without `key` the whole file is compared, byte by byte through its SHA-256. With `key` (written as for
+    cfg.value) its values are compared, and strictly: the number 1 is not the text "1", and `yes` not `true`
+    where the format has no such words. What is missing on some and there on others differs; what is missing
+    everywhere is skipped. A key whose name looks secret, or whose value holds a password, is never read into
+    a report, so it cannot be compared: compare the whole file instead.
+
+    Remedy: put the right version of {path} on the targets that differ, keep a copy of what was there, and
+    restart or reload the program that reads it; `sha256sum {path}` shows which ones are alike.
+    Source: our judgement: what differs between servers of one role shows on some requests only.
+    """
+    held: Mapping[str, Setting | Digest | Unavailable] = {**(settings or {}), **(digests or {})}
+    if len(held) < 2:
+        return ALONE
+    what = "{key}" if key else "the file"
+    members = compare({name: _content(each) for name, each in held.items()})
+    evidence = members.evidence()
+    there = compare(
+        {name: each if isinstance(each, Unavailable) else each.found for name, each in held.items()}
+    )
+    if not there.agree:
+        say = msg(what + " is {who}", who=there.told(lambda found: "there" if found else "missing"))
+        return fail(say, cause="missing", evidence=evidence)
+    if not members.agree:
+        count = len(members.groups)
+        say = msg(what + " has {count} versions: {who}", count=count, who=members.told(_brief))
+        return fail(say, cause="differs", evidence=evidence)
+    if members.unread:
+        return not_known(members)
+    (names,) = members.groups
+    value = members.values[names[0]]
+    if value == MISSING:
+        return skip(msg(what + " is missing on all {count} targets", count=len(names)), cause="absent")
+    say = msg(what + " is {value} on all {count} targets", value=_brief(value), count=len(names))
+    return passed(say, evidence=evidence)
+
+
+def _content(held: Setting | Digest | Unavailable) -> str | Unavailable:
+    """What is compared, as text that differs where the values do."""
+    if isinstance(held, Unavailable):
+        return held
+    if not held.found:
+        return MISSING
+    if isinstance(held, Digest):
+        return DIGEST + held.sha256
+    if held.withheld:
+        return Unavailable(
+            "what looks secret is not read; compare the whole file, without `key`", "unsupported"
+        )
+    return _written(held.value)
+
+
+def _written(value: object) -> str:
+    """Text in quotes and the rest bare, so that the number 1 is not the text "1"."""
+    return msgspec.json.encode(value).decode()
+
+
+def _brief(content: str) -> str:
+    length = len(DIGEST) + 12 if content.startswith(DIGEST) else 60
+    return content if len(content) <= length else content[:length] + "…"
 
 
 def _unread(reading: Unavailable, present: bool) -> Verdict:

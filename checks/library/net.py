@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from checks.fact import Unavailable
 from checks.facts.network import Connection, TcpConnect
+from checks.facts.reach import UNTRIED, WANTED, Reach, Reachability, destination_of
 from checks.model import Scalar, Severity, Verdict
 from checks.registry import check
 from checks.units import Span
-from checks.verdicts import fail, msg, passed
+from checks.verdicts import error, fail, msg, passed
 
 _SAYS: Final = {
     "refused": "the connection was refused: the host answers, nothing listens there or a firewall rejects",
@@ -39,12 +42,69 @@ def reachable_port(link: Connection, host: str, port: int, timeout: Span = 5) ->
     `ip route get <address>`.
     Source: host preflights of troubleshoot.sh (tcpConnect, with its outcomes); 5 s is their timeout.
     """
+    return _judged(link, timeout)
+
+
+@check(
+    "net.matrix",
+    severity=Severity.P1,
+    about="site",
+    owner="network",
+    across="site",
+    rows=Reachability("{to}", "{timeout}"),
+)
+def reachable_matrix(
+    rows: Mapping[str, Reach | Unavailable], to: list[str], timeout: Span = 5
+) -> list[Verdict]:
+    """Every source reaches every destination.
+
+    Sources are the targets that take part (narrow them with `on`), destinations the `host:port` of `to`, an
+    IPv6 address as `[::1]:80`, at most 128. A connection is opened from each source and closed at once;
+    nothing is sent. There is one result for each pair, `app1 → db1:5432`: together they are the table to give
+    to the people of the firewall. What is measured through SSH includes the way to the source, so the time is
+    shown and never judged.
+
+    Remedy: from the source, `nc -vz <host> <port>` shows the same. Refused: start the service there, or have
+    it listen on that address (`ss -ltn`). Timeout: ask the firewall's people to let this source through to
+    that port. Name not known: `getent hosts <host>` on the source, then DNS or /etc/hosts. No route:
+    `ip route get <address>` on the source.
+    Source: host preflights of troubleshoot.sh (tcpConnect, with its outcomes); 5 s is their timeout.
+    """
+    places = {destination: destination_of(destination) for destination in to}
+    wrong = [
+        error(
+            msg("{destination} is no destination; write {wanted}", destination=repr(name), wanted=WANTED),
+            object=f"* → {name}",
+            cause="unsupported",
+        )
+        for name, place in places.items()
+        if place is None
+    ]
+    return wrong + [
+        _cell(source, row, name, timeout)
+        for source, row in rows.items()
+        for name, place in places.items()
+        if place
+    ]
+
+
+def _cell(source: str, row: Reach | Unavailable, destination: str, timeout: float) -> Verdict:
+    """One pair; its object is the same whatever became of it, so that its finding is."""
+    object = f"{source} → {destination}"
+    if isinstance(row, Reach) and destination in row.links:
+        return _judged(row.links[destination], timeout, object)
+    why = row.unread.get(destination, UNTRIED) if isinstance(row, Reach) else row
+    return error(msg("it could not be tried: {reason}", reason=why.reason), object=object, cause=why.cause)
+
+
+def _judged(link: Connection, timeout: float, object: str | None = None) -> Verdict:
     evidence: dict[str, Scalar] = {
         "outcome": link.outcome,
         "address": link.address,
         "latency_ms": link.latency_ms,
     }
     if link.outcome == "connected":
-        return passed(msg("connected in {latency} ms", latency=round(link.latency_ms, 1)), evidence=evidence)
+        said = msg("connected in {latency} ms", latency=round(link.latency_ms, 1))
+        return passed(said, object=object, evidence=evidence)
     said = msg(_SAYS[link.outcome], detail=link.detail, timeout=timeout)
-    return fail(said, cause=link.outcome, evidence=evidence)
+    return fail(said, object=object, cause=link.outcome, evidence=evidence)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from checks.across import ALONE, compare, not_known
+from checks.fact import Unavailable
 from checks.facts.clock import ClockState, TimeSync
+from checks.facts.skew import ClockOffset, Offset
+from checks.facts.zone import TimeZone, Zone, local_time
 from checks.model import Scalar, Severity, Verdict
 from checks.registry import check
-from checks.verdicts import fail, msg, passed, skip
+from checks.units import Span, span_text
+from checks.verdicts import fail, grade, msg, passed, skip
 
 
 @check("time.sync", severity=Severity.P1, about="system", owner="customer-it", clock=TimeSync())
@@ -40,3 +47,84 @@ def synchronised_clock(clock: ClockState) -> Verdict:
         said = msg("not synchronised, although {services} runs", services=services)
         return fail(said, cause="unsynchronised", evidence=evidence)
     return fail("not synchronised; no time service runs", cause="no-service", evidence=evidence)
+
+
+@check(
+    "time.cluster_skew",
+    severity=Severity.P1,
+    about="site",
+    owner="customer-it",
+    across="site",
+    offsets=ClockOffset(),
+)
+def clock_skew(
+    offsets: Mapping[str, Offset | Unavailable], warn_above: Span = 2, fail_above: Span = 5
+) -> Verdict:
+    """The clocks of all targets agree.
+
+    Each clock is held against the agent's, at the middle of the round trip to it; judged is the largest
+    difference between any two. How long the round trip takes limits what can be told: a target whose half
+    round trip is longer than `warn_above` cannot be judged. Narrow it with `on` to the targets that work
+    together.
+
+    Remedy: see which clock is wrong with `chronyc tracking` or `timedatectl`, and have all targets follow the
+    same time servers; step a clock that is far off with `chronyc makestep`, and stop databases and clusters
+    before a clock goes back.
+    Source: check_postgres, action timesync, whose defaults are 2 s and 5 s.
+    """
+    if len(offsets) < 2:
+        return ALONE
+    members = compare({name: _told_well_enough(each, warn_above) for name, each in offsets.items()})
+    known = members.values
+    if not known:
+        return not_known(members)
+    ahead = max(known, key=lambda name: known[name].offset_s)
+    behind = min(known, key=lambda name: known[name].offset_s)
+    skew = known[ahead].offset_s - known[behind].offset_s
+    evidence: dict[str, Scalar] = {
+        "skew_s": round(skew, 3),
+        "doubt_s": round(max(each.doubt_s for each in known.values()), 3),
+    }
+    evidence |= members.evidence(lambda each: round(each.offset_s, 3))
+    if members.unread and not skew > fail_above:
+        return not_known(members, evidence)
+    if ahead == behind:  # to the last digit: there is no furthest pair
+        behind = next(name for name in known if name != ahead)
+    say = msg("{ahead} is {skew} ahead of {behind}", ahead=ahead, behind=behind, skew=span_text(skew))
+    return grade(skew, high=(warn_above, fail_above), say=say, evidence=evidence)
+
+
+@check("time.zone", severity=Severity.P2, about="site", owner="customer-it", across="site", zones=TimeZone())
+def same_time_zone(zones: Mapping[str, Zone | Unavailable]) -> Verdict:
+    """All targets have the same time zone.
+
+    Compared is the local time from now on: the rule at the end of /etc/localtime, which is UTC where there is
+    no such file. So Berlin and Paris are the same, and one name with a rule of last year's is not. Zones are
+    those of the machines; a program may set its own (`TZ`, `-Duser.timezone`).
+
+    Remedy: `timedatectl set-timezone <zone>` where it differs, then restart the services and cron there.
+    Where the names are the same and the rules are not, the tzdata package of one of them is out of date.
+    Source: host preflights of troubleshoot.sh (time, which looks at the zone too); what is compared is the
+    footer of RFC 8536, section 3.3.
+    """
+    if len(zones) < 2:
+        return ALONE
+    members = compare(zones, lambda zone: local_time(zone.rule))
+    evidence = members.evidence()
+    if not members.agree:
+        count = len(members.groups)
+        say = msg("{count} different local times: {who}", count=count, who=members.told())
+        return fail(say, cause="differs", evidence=evidence)
+    if members.unread:
+        return not_known(members)
+    (names,) = members.groups
+    zone = str(members.values[names[0]])
+    return passed(msg("all {count} targets have {zone}", count=len(names), zone=zone), evidence=evidence)
+
+
+def _told_well_enough(offset: Offset | Unavailable, limit: float) -> Offset | Unavailable:
+    """An offset whose doubt would swallow the limit it is held to says nothing."""
+    if isinstance(offset, Unavailable) or offset.doubt_s <= limit:
+        return offset
+    doubt, limit_text = span_text(offset.doubt_s), span_text(limit)
+    return Unavailable(f"its clock is known to {doubt} only, more than {limit_text}", "imprecise")

@@ -170,8 +170,9 @@ def _agree(versions: Mapping[str, str | Unavailable]) -> Verdict:
     known = {value for value in versions.values() if not isinstance(value, Unavailable)}
     if len(known) > 1:
         return fail(msg("{count} different", count=len(known)), cause="differs")
-    if any(isinstance(value, Unavailable) for value in versions.values()):
-        return error("not all could be read", cause="partly")
+    unread = [value.reason for value in versions.values() if isinstance(value, Unavailable)]
+    if unread:
+        return error(msg("not all could be read: {why}", why="; ".join(unread)), cause="partly")
     return passed("all the same")
 
 

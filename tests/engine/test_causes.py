@@ -100,6 +100,23 @@ def test_a_check_across_targets_stands_under_the_one_that_was_lost(tmp_path: Pat
     assert explained(plan, snapshot) == {("two", ""): {("site/*", "same")}}
 
 
+def test_what_an_across_check_says_of_another_target_does_not_stand_under_the_lost_one(
+    tmp_path: Path,
+) -> None:
+    plan = plan_of(tmp_path, "  - {id: all, check: net.matrix, with: {to: [db:1]}}\n", ("one", "two"))
+    fact = "Reachability(destinations=('db:1',), timeout=5.0)"
+    own = {
+        "links": {},
+        "unread": {"db:1": {"reason": "no forwarding", "cause": "denied", "state": "unavailable"}},
+    }
+    snapshot = lost(snapshot_of(one={fact: DOWN}, two={fact: own}), "one", DOWN)
+    evaluation = evaluate(plan, snapshot, salt="site")
+    (root,) = roots_of(plan, snapshot, evaluation)
+    under = [result.object for result in evaluation.results if result.key in root.under]
+    assert under == ["one → db:1"]
+    assert {result.status for result in evaluation.results} == {"error"}
+
+
 def test_results_and_keys_are_the_same_with_and_without_needs(tmp_path: Path) -> None:
     readings = {BASE_FACT: "no", ABOVE_FACT: "no"}
     with_needs = evaluate(plan_of(tmp_path, BASE + ABOVE), snapshot_of(local=readings), salt="site")
