@@ -14,6 +14,7 @@ from agent.durable import make_folder
 from agent.paths import state
 from checks.errors import BadInput
 from checks.plan import HERE, Plan
+from checks.unit import Unit
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{12,64}")
 SHOWN: Final = 12
@@ -40,8 +41,14 @@ def shown(plan: Plan) -> Shown:
             target.name: tuple(ask.describe() for ask in plan.asks(target.name, whole=True))
             for target in plan.targets
         },
-        {f"{item.target} {item.item}": f"{item.rule} {item.severity}" for item in plan.items()},
+        {f"{unit.target} {unit.item.id}": _rule(unit) for unit in plan.whole},
     )
+
+
+def _rule(unit: Unit) -> str:
+    """All of an item that the digest covers and that is not seen among the reads."""
+    stages, sources = ",".join(unit.item.stages), ",".join(unit.sources)
+    return " ".join((unit.item.rule, unit.item.severity, unit.item.opens_on, f"at:{stages}", f"of:{sources}"))
 
 
 def keep(plan: Plan) -> None:
@@ -60,7 +67,8 @@ def refuse_other(plan: Plan, approved: str) -> None:
     """Raise `BadInput` unless this is the approved plan: its digest, or the first 12 digits or more of it."""
     if not _DIGEST.fullmatch(approved):
         raise BadInput(
-            f"--approved {approved[:70]}: not a digest; firstlight plan prints it as its last word"
+            f"--approved {approved[:70]}: not a digest; firstlight plan prints it as its last word, of which "
+            "12 digits or more are needed"
         )
     if plan.digest.startswith(approved):
         return
@@ -71,7 +79,7 @@ def refuse_other(plan: Plan, approved: str) -> None:
             "printed on this machine, so the difference cannot be shown; look with firstlight plan, then "
             "approve that"
         )
-    found = list(differences(kept, shown(plan)))
+    found = list(differences(kept, shown(plan))) or ["its items stand in another order"]
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     raise BadInput(
         f"--approved {approved[:12]}…: the plan differs now: {'; '.join(found[:SHOWN])}{more}; "
@@ -99,9 +107,16 @@ def differences(before: Shown, now: Shown) -> Iterator[str]:
         elif name not in now.rules:
             yield f"{name} is no item any more"
         elif before.rules[name] != now.rules[name]:
-            yield f"{name} has other parameters"
+            yield f"{name} has {_changed(before.rules[name], now.rules[name])}"
     if before.profile != now.profile:
         yield f"the profile is {now.profile}, was {before.profile}"
+
+
+def _changed(before: str, now: str) -> str:
+    """What of an item's rule has changed, in words."""
+    names = ("other parameters", "another severity", "another opens_on", "other stages", "other targets")
+    pairs = zip(names, before.split(), now.split(), strict=False)
+    return ", ".join(name for name, was, is_now in pairs if was != is_now) or "other parameters"
 
 
 def _recall(digest: str) -> Shown | None:

@@ -13,7 +13,8 @@ from typing import Final
 
 _NAMES: Final = (
     r"(?:(?<![A-Za-z])(?i:pass)|(?<=[a-z])Pass"
-    r"|(?i:passw(?:or)?d|passphrase|passcode|pwd|secret|token|credentials?|authorization"
+    r"|(?<!\bNO)(?i:passw(?:or)?d)"  # NOPASSWD is a word of sudoers
+    r"|(?i:passphrase|passcode|pwd|secret|token|credentials?|authorization"
     r"|(?:api|access|private|secret|signing|encryption|account|auth)[-_. ]?key|connection[-_. ]?string))"
 )
 _NAME_HINTS: Final = ("pass", "pwd", "secret", "token", "credential", "authorization", "key", "string")

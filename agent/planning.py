@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from agent.identity import Identity, local_target
 from checks.errors import BadInput
+from checks.nearest import did_you_mean
 from checks.plan import Plan, make_plan
-from checks.profile import load_for_site, load_profile
+from checks.profile import Profile, load_for_site, load_profile
 from checks.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from agent.targets.sitefile import Site
 
 DEFAULT_PROFILE: Final = "linux-server"
+TAG: Final = "@"
+"""What begins a --target that means all targets with a tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,9 @@ def plan_for(wanted: Wanted, identity: Identity | None, saved: Snapshot | None) 
     """
     if wanted.site_file is not None:
         return _of_site(wanted, wanted.site_file, saved)
+    tag = next((name for name in wanted.target if name.startswith(TAG)), "")
+    if tag:
+        raise BadInput(f"--target {tag}: tags stand in a site file (-s), and there is none here")
     if wanted.ssh_config is not None:
         raise BadInput(
             "-F says how targets are reached, and without a site file (-s) there are none to reach"
@@ -89,6 +95,7 @@ def _of_site(wanted: Wanted, file: Path, saved: Snapshot | None) -> Planned:
         overrides=wanted.sets,
     )
     router = router_of(site, wanted.ssh_config) if saved is None else None
+    chosen = _chosen(wanted.target, site, profile.profile)
     targets = [target_of(target) for target in site.targets.values()]
     if saved is not None:
         targets = [readings.target for readings in saved.targets]
@@ -97,10 +104,43 @@ def _of_site(wanted: Wanted, file: Path, saved: Snapshot | None) -> Planned:
         targets,
         only=wanted.only,
         stage=wanted.stage,
-        target=wanted.target,
+        target=chosen,
         roles=site.roles,
         variants=profile.targets,
         routes=routes_in_words(site, router) if saved is None else None,
         pairs=wanted.pairs,
     )
     return Planned(plan, site, router)
+
+
+def _chosen(asked: tuple[str, ...], site: Site, profile: Profile) -> tuple[str, ...]:
+    """The names of the targets that --target asks for, each itself or by a tag: a run says names only.
+
+    Of a tag's targets those count that the profile has items for. Raises `BadInput`.
+    """
+    names: list[str] = []
+    for each in asked:
+        if not each.startswith(TAG):
+            names.append(each)
+            continue
+        tagged = [target for target in site.targets.values() if each.removeprefix(TAG) in target.tags]
+        if not tagged:
+            tags = {f"{TAG}{tag}" for target in site.targets.values() for tag in target.tags}
+            raise BadInput(f"--target {each[:100]}: no target has this tag{did_you_mean(each, tags)}")
+        placed = [target.name for target in tagged if _has_items(profile, target.roles)]
+        if not placed:
+            raise BadInput(f"--target {each}: profile {profile.id} has nothing for the targets with this tag")
+        names += placed
+    for name in names:
+        if name in site.targets and not _has_items(profile, roles := site.targets[name].roles):
+            has = f"the roles {', '.join(roles)}" if roles else "no role"
+            raise BadInput(f"--target {name}: profile {profile.id} has nothing for it; it has {has}")
+    return tuple(dict.fromkeys(names))
+
+
+def _has_items(profile: Profile, roles: Collection[str]) -> bool:
+    """Whether some item is evaluated at a target with these roles, and not only across several."""
+    return any(
+        item.declared.across is None and (not item.roles or {*item.roles} & {*roles})
+        for item in profile.items
+    )

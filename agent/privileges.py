@@ -45,7 +45,9 @@ def _sudoers(planned: Planned) -> Iterator[str]:
 
     for name, route in routes_of(planned).items():
         if route.sudo and route.user != "root":
-            yield f"{SUDOERS.format(user=route.user)}    # {name}"
+            # A backslash, as in the name of a domain's user, is sudoers' own sign and has to be doubled.
+            line = SUDOERS.format(user=route.user.replace("\\", "\\\\"))
+            yield f"{line}    # {name}"
 
 
 def _grants(planned: Planned) -> Iterator[str]:

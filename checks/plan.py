@@ -77,7 +77,10 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def digest(self) -> str:
-        """64 hex digits over the profile, how targets are reached, every unit, and all that it reads."""
+        """64 hex digits over the profile, how targets are reached, every unit, and all that it reads.
+
+        In which order targets and items are written makes no difference.
+        """
         shape = [
             [self.profile.id, self.profile.version],
             self.routes,
@@ -88,7 +91,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
                     unit.sources,
                     [[fact.id(), fact.asks()] for fact in (*unit.first_facts, *unit.templates)],
                 ]
-                for unit in self.whole
+                for unit in sorted(self.whole, key=lambda unit: (unit.target, unit.item.id))
             ],
         ]
         return hashlib.sha256(msgspec.json.encode(shape, order="deterministic")).hexdigest()

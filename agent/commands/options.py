@@ -22,7 +22,12 @@ def site_options(command: C) -> C:
             type=FILE,
             help="An ssh_config file, in place of ~/.ssh/config and /etc/ssh.",
         ),
-        click.option("--target", multiple=True, metavar="NAME", help="Only this target. Repeatable."),
+        click.option(
+            "--target",
+            multiple=True,
+            metavar="NAME",
+            help="Only this target, or those with a tag (@TAG). Repeatable.",
+        ),
         click.option("-s", "--site-file", type=FILE, help="The targets of this site file, over SSH."),
     ):
         command = option(command)

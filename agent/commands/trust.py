@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -20,26 +21,34 @@ def command(
 ) -> None:
     """Show the fingerprint of HOST's SSH key and, if you say so, write the key into known_hosts.
 
-    HOST is a target of the site file, or [user@]host[:port]. Compare the fingerprint with what
-    ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub says on the machine itself. A key that differs from the
-    one that is known is never replaced here: remove the old one with ssh-keygen -R first.
+    HOST is a target of the site file, or [user@]host[:port]. The jump hosts on the way to it come first.
+    Compare the fingerprint with what ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub says on the machine
+    itself. A key that differs from the one that is known is never replaced here: remove the old one with
+    ssh-keygen -R first.
     """
     from agent.targets.trust import look_at, trust
     from checks.errors import BadInput
 
-    seen = look_at(host, site_file, ssh_config)
-    click.echo(f"{seen.route.key_name}  {seen.kind}  {seen.fingerprint}")
-    if seen.trusted:
-        click.echo("already trusted")
-        return
-    if seen.others:
-        raise BadInput(
-            f"another key of {seen.route.key_name} is trusted: {', '.join(seen.others)}; once you know why "
-            f"it changed: ssh-keygen -R '{seen.route.key_name}', then this command again"
-        )
-    if fingerprint is not None and fingerprint != seen.fingerprint:
-        raise BadInput(f"the host shows {seen.fingerprint}, not {fingerprint}; nothing was trusted")
-    if fingerprint is None and not yes:
-        click.confirm("Is that the key of this machine? Trust it", abort=True, err=True)
-    trust(seen)
-    click.echo(f"trusted, in {seen.route.known_hosts[0]}")
+    for seen in look_at(host, site_file, ssh_config):
+        what = f"jump host {seen.route.name}: " if seen.jump else ""
+        click.echo(f"{what}{seen.route.key_name}  {seen.kind}  {seen.fingerprint}")
+        if seen.refusal:
+            raise BadInput(seen.refusal)
+        if fingerprint not in (None, seen.fingerprint) and not seen.jump:
+            raise BadInput(f"the host shows {seen.fingerprint}, not {fingerprint}; nothing was trusted")
+        if seen.trusted:
+            click.echo("already trusted")
+            continue
+        if fingerprint is not None and seen.jump:
+            raise BadInput(
+                f"jump host {seen.route.name} is not trusted yet; leave out --fingerprint to be asked of it"
+            )
+        if fingerprint is None and not yes:
+            if not sys.stdin.isatty():
+                raise BadInput(
+                    "there is no terminal to ask at; compare the fingerprint with the machine's own, then: "
+                    f"--fingerprint {seen.fingerprint}"
+                )
+            click.confirm("Is that the key of this machine? Trust it", abort=True, err=True)
+        trust(seen)
+        click.echo(f"trusted, in {seen.route.learns_in}")

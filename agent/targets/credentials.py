@@ -6,13 +6,15 @@ middle of fifty connections is of no use to anybody.
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.targets.route import Route
+from agent.targets.route import SSH_PORT, Route
+from agent.targets.sshagent import SshAgent
 from checks.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ class Credentials:
     def __init__(self) -> None:
         self._secrets: dict[tuple[str, str], str] = {}
         self._keys: dict[str, PKey | None] = {}
-        self._agent: list[PKey] | None = None
+        self._notes: dict[str, str] = {}
+        self._agent: SshAgent | None = None
 
     def prepare(self, routes: Iterable[Route]) -> None:
         """Load the keys of these routes and ask for what they need.
@@ -33,20 +36,26 @@ class Credentials:
         Raises `BadInput` where a secret is not to be had where the site file says.
         """
         for route in routes:
+            self._from_agent()
             for each in (*route.jumps, route):
-                if each.password:
-                    self._secret(each.password, f"{each.user}@{each.host}", "password")
+                self.password(each)
                 for path in each.identities:
                     self._load(path, each)
 
     def password(self, route: Route) -> str | None:
         if not route.password:
             return None
-        return self._secret(route.password, f"{route.user}@{route.host}", "password")
+        port = "" if route.port == SSH_PORT else f":{route.port}"
+        return self._secret(route.password, f"{route.user}@{route.host}{port}", "password")
 
     def keys(self, route: Route) -> list[PKey]:
-        """The keys to offer: the route's own, then those of the agent."""
-        own = [key for path in route.identities if (key := self._keys.get(path)) is not None]
+        """The keys to offer: the route's own, each with its certificate first, then those of the agent."""
+        own = [
+            each
+            for path in route.identities
+            if (key := self._keys.get(path)) is not None
+            for each in (key, *_without_certificate(key))
+        ]
         held = self._from_agent()
         if route.identities_only:
             public = {blob for path in route.identities if (blob := _public_blob(path))}
@@ -66,13 +75,17 @@ class Credentials:
         try:
             self._keys[path] = PKey.from_path(path)
             return
-        except Exception as problem:  # each backend has its own way to say "passphrase"
+        except Exception as problem:  # noqa: BLE001  # each backend has its own way to say "passphrase"
+            if _public(path) is not None:
+                return  # it names a key of the agent
             if not _wants_passphrase(problem):
-                raise BadInput(f"{path}: not a private key that can be used here: {problem}") from problem
+                self._notes[path] = f"{path} is no private key that can be used here: {problem!s:.200}"
+                return
         source = route.passphrase
         if not source and _public_blob(path) not in {key.asbytes() for key in self._from_agent()}:
             source = "prompt" if sys.stdin.isatty() and route.identities_only else ""
         if not source:
+            self._notes[path] = f"{path} is under a passphrase, and the site file says none for it"
             return
         phrase = self._secret(source, path, "passphrase")
         try:
@@ -81,17 +94,18 @@ class Credentials:
         except Exception as problem:
             raise BadInput(f"{path}: the passphrase does not open it") from problem
 
+    def unusable(self, route: Route) -> list[str]:
+        """Why some of the route's key files are not offered, one line each."""
+        return [self._notes[path] for path in route.identities if path in self._notes]
+
+    def close(self) -> None:
+        if self._agent is not None:
+            self._agent.close()
+
     def _from_agent(self) -> list[PKey]:
         if self._agent is None:
-            self._agent = []
-            if os.environ.get("SSH_AUTH_SOCK"):
-                from paramiko import Agent, SSHException
-
-                try:
-                    self._agent = list(Agent().get_keys())
-                except (SSHException, OSError):
-                    self._agent = []
-        return self._agent
+            self._agent = SshAgent()
+        return self._agent.keys
 
     def _secret(self, source: str, about: str, kind: str) -> str:
         found = self._secrets.get((source, about))
@@ -127,7 +141,10 @@ def _from_keyring(service: str, about: str, kind: str) -> str:
             f"the {kind} of {about} should be in the keyring, but the package keyring is not installed; "
             "pip install 'firstlight[keyring]'"
         ) from missing
-    secret = keyring.get_password(service, about)
+    try:
+        secret = keyring.get_password(service, about)
+    except Exception as problem:  # each backend has errors of its own; none there is one of them
+        raise BadInput(f"the {kind} of {about} cannot be had from the keyring: {problem!s:.200}") from problem
     if not secret:
         raise BadInput(f"the keyring has no {kind} of {about} under {service}; keyring set {service} {about}")
     return str(secret)
@@ -138,13 +155,27 @@ def _wants_passphrase(problem: Exception) -> bool:
     return any(word in words for word in ("password", "passphrase", "encrypted"))
 
 
+def _without_certificate(key: PKey) -> list[PKey]:
+    """The key alone, where it has a certificate: that may have expired, and the key be known by itself."""
+    if getattr(key, "public_blob", None) is None:
+        return []
+    alone = copy.copy(key)
+    alone.public_blob = None
+    return [alone]
+
+
 def _public_blob(path: str) -> bytes | None:
-    """The public key beside a private one, as the agent names it."""
+    """The public key of a private one as the agent names it: in the file beside it, or there itself."""
+    return _public(path + ".pub") or _public(path)
+
+
+def _public(path: str) -> bytes | None:
     import base64
     import binascii
 
     try:
-        fields = Path(path + ".pub").read_text().split()
-        return base64.b64decode(fields[1])
+        fields = Path(path).read_text().split()
+        blob = base64.b64decode(fields[1], validate=True)
     except (OSError, IndexError, UnicodeDecodeError, binascii.Error):
         return None
+    return blob if fields[0].encode() in blob[:100] else None

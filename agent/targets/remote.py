@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.reading import reading_of
@@ -17,10 +17,22 @@ from agent.targets.route import Route
 from agent.targets.tunnel import connect_through
 from checks.errors import Unreachable
 from checks.fact import Fact, Reading, Unavailable
-from checks.facts.answered import AnsweredHost, Failed, NotYet, Sockets
-from checks.facts.asks import Ask, Connect, ListListeners, ListProcesses, ReadFile, is_template, path_of
+from checks.facts.answered import AnsweredHost, Failed, NotYet, ProcessTable, Sockets
+from checks.facts.asks import (
+    Ask,
+    Connect,
+    HashFile,
+    ListListeners,
+    ListProcesses,
+    ReadFile,
+    RunCommand,
+    StatFilesystem,
+    StatPath,
+    is_template,
+    path_of,
+)
 from checks.facts.host import MOUNT_TABLE
-from checks.facts.mounttable import mount_of, parse_mounts
+from checks.facts.mounttable import Mount, mount_of, parse_mounts
 from checks.facts.permitted import Permitted
 
 if TYPE_CHECKING:
@@ -32,8 +44,13 @@ if TYPE_CHECKING:
 Deliver = Callable[[Fact, Reading, float], None]
 
 MAX_ROUNDS: Final = 12
+RETRIES: Final = 4
+"""Rounds for what is left after something hung: one to see which mounts do, and a few for what is stuck."""
 CONNECTS: Final = 8
 """Connects through the tunnel at a time."""
+
+ROOM_S: Final = 5.0
+"""How long a server may take to notice that a session has ended."""
 
 SUDOERS: Final = "{user} ALL=(root) NOPASSWD: /usr/bin/sh -s, /bin/sh -s"
 """What lets a login run the script as root; it is as good as root itself."""
@@ -99,12 +116,18 @@ class RemoteTarget:
         """Answer these asks; in the end each has an answer or the target is lost."""
         if not asks or self._lost is not None:
             return
+        for ask in asks:
+            if (failed := _pointless(ask)) is not None:
+                self._answers[ask] = failed
+        asks = [ask for ask in asks if ask not in self._answers]
+        connects = [ask for ask in asks if isinstance(ask, Connect)]
+        others = [ask for ask in asks if not isinstance(ask, Connect)]
+        found: dict[Ask, Any] = {}
         try:
             transport = self._connected()
-            connects = [ask for ask in asks if isinstance(ask, Connect)]
-            others = [ask for ask in asks if not isinstance(ask, Connect)]
             tunnel = threading.Thread(
-                target=lambda: self._answers.update(connect_through(transport, connects, CONNECTS)),
+                target=lambda: found.update(connect_through(transport, connects, CONNECTS)),
+                name="tunnel",
                 daemon=True,
             )
             if connects:
@@ -114,69 +137,109 @@ class RemoteTarget:
                 self._as_root(others)
             if connects:
                 tunnel.join()
-            for ask in asks:
-                self._answers.setdefault(ask, Failed("no answer came back", "failed"))
         except Unreachable as problem:
             self._lost = problem
+            return
+        self._answers |= found
+        for ask in asks:
+            self._answers.setdefault(ask, Failed("no answer came back", "failed"))
 
     def _connected(self) -> Transport:
         if self._transport is None:
             self._transport = self._dialer.dial(self.route)
+        if self._aborted:
+            self._transport.close()
+            raise Unreachable("the run was interrupted", "interrupted")
         return self._transport
 
     def _by_script(self, asks: Sequence[Ask]) -> None:
-        """One round; where something hung in it, one more with what was behind that, each by itself."""
+        """One round; where something hung in it, further ones with what is left, each by itself."""
         self._round(asks, apart=False)
-        for _ in range(3):
+        for attempt in range(RETRIES):
             left = [ask for ask in asks if ask not in self._answers]
             if left and ReadFile(MOUNT_TABLE) not in self._answers:
                 self._round([ReadFile(MOUNT_TABLE)], apart=False)
             left = self._spared(left)
             if not left:
                 return
-            self._round(left, apart=True)
+            self._round(left if attempt else self._scouts(left), apart=True)
 
     def _round(self, asks: Sequence[Ask], *, apart: bool) -> None:
         if self._session is None:
-            from agent.targets.session import Session
+            from agent.targets.session import PLAIN
 
-            self._session = Session(self._connected())
+            self._session = self._open(PLAIN)
         done = self._session.ask(asks, apart=apart)
         self._answers |= done.told.answers
-        if not done.alive:
+        if done.reason:
             self._session.close()
             self._session = None
-            if not done.told.answers or not self._connected().is_active():
-                raise Unreachable(
-                    f"{self.route.name}: {done.reason}", "timeout" if "came back" in done.reason else "lost"
-                )
+            if not (done.told.answers or done.told.stuck) or not self._connected().is_active():
+                raise Unreachable(f"{self.route.name}: {done.reason}", done.cause)
+
+    def _open(self, command: str) -> Session:
+        """A shell. Where the server has room for no more than one (MaxSessions 1), the other gives way."""
+        from agent.targets.session import NoSession, Session
+
+        deadline = 0.0
+        while True:
+            try:
+                return Session(self._connected(), command)
+            except NoSession:
+                if self._session is not None or self._root is not None:
+                    self._close_sessions()
+                    deadline = monotonic() + ROOM_S
+                if monotonic() >= deadline:
+                    raise
+                sleep(0.02)
+
+    def _close_sessions(self) -> None:
+        for session in (self._session, self._root):
+            if session is not None:
+                session.close()
+        self._session = self._root = None
 
     def _spared(self, asks: Sequence[Ask]) -> list[Ask]:
         """The asks without those about a mount that has just hung: it is not tried again and again."""
-        hung = [
-            (path_of(ask), answer)
+        mounts = self._mounts()
+        dead = {
+            mount: answer
             for ask, answer in self._answers.items()
-            if path_of(ask) and isinstance(answer, Failed) and answer.cause in ("timeout", "stuck")
-        ]
-        table = self._answers.get(ReadFile(MOUNT_TABLE))
-        if not hung or not isinstance(table, bytes):
-            return list(asks)
-        mounts = parse_mounts(table.decode(errors="surrogateescape"))
-        dead = {mount: answer for path, answer in hung if (mount := mount_of(mounts, path)) and mount.remote}
+            if isinstance(answer, Failed)
+            and answer.cause in ("timeout", "stuck")
+            and (mount := _remote_mount(mounts, ask))
+        }
         left = []
         for ask in asks:
-            mount = mount_of(mounts, path_of(ask)) if path_of(ask) else None
-            if mount is not None and mount in dead:
+            mount = _remote_mount(mounts, ask)
+            if mount in dead:
                 said = f"{path_of(ask)}: {mount.point} ({mount.type}) did not answer"
                 self._answers[ask] = Failed(said, dead[mount].cause)
             else:
                 left.append(ask)
         return left
 
+    def _scouts(self, asks: Sequence[Ask]) -> list[Ask]:
+        """Of the asks about a mount that may hang, one only: where it hangs the others are spared."""
+        mounts, seen = self._mounts(), set()
+        left = []
+        for ask in asks:
+            mount = _remote_mount(mounts, ask)
+            if mount not in seen:
+                left.append(ask)
+            if mount is not None:
+                seen.add(mount)
+        return left
+
+    def _mounts(self) -> tuple[Mount, ...]:
+        table = self._answers.get(ReadFile(MOUNT_TABLE))
+        return parse_mounts(table.decode(errors="surrogateescape")) if isinstance(table, bytes) else ()
+
     def _as_root(self, asks: Sequence[Ask]) -> None:
         """Ask again through sudo what was refused, if the target has sudo; say what it would take if not."""
         refused = [ask for ask in asks if _needs_root(self._answers.get(ask))]
-        if any(isinstance(ask, ListListeners) for ask in refused) and ListProcesses() in self._answers:
+        listed = ListProcesses() in self._answers
+        if listed and (any(isinstance(ask, ListListeners) for ask in refused) or self._hidden(asks)):
             refused.append(ListProcesses())
         if not refused:
             return
@@ -185,25 +248,31 @@ class RemoteTarget:
                 self._ask_root(refused)
                 return
             except Unreachable as problem:
+                if self._transport is None or not self._transport.is_active():
+                    raise
                 self._no_root = getattr(problem, "words", str(problem))
         for ask in refused:
             answer = self._answers[ask]
-            if isinstance(answer, Failed):
+            if isinstance(answer, Failed) and answer.root:
                 self._answers[ask] = Failed(f"needs: root ({answer.reason}); {self._remedy()}", answer.cause)
 
+    def _hidden(self, asks: Sequence[Ask]) -> bool:
+        """Whether the process table that was just asked for may lack those of others (hidepid)."""
+        table = self._answers.get(ListProcesses())
+        if ListProcesses() not in asks or not isinstance(table, ProcessTable) or table.root:
+            return False
+        options = [mount.super_options.split(",") for mount in self._mounts() if mount.point == "/proc"]
+        return any(
+            each.startswith("hidepid=") and each not in ("hidepid=0", "hidepid=off")
+            for mount in options
+            for each in mount
+        )
+
     def _ask_root(self, asks: Sequence[Ask]) -> None:
-        from agent.targets.session import AS_ROOT, NoShell, Session
+        from agent.targets.session import AS_ROOT
 
         if self._root is None:
-            try:
-                self._root = Session(self._connected(), AS_ROOT)
-            except NoShell:
-                if self._session is None:
-                    raise
-                # A server with MaxSessions 1 has room for one shell only.
-                self._session.close()
-                self._session = None
-                self._root = Session(self._connected(), AS_ROOT)
+            self._root = self._open(AS_ROOT)
         try:
             done = self._root.ask(asks)
         except Unreachable:
@@ -211,16 +280,37 @@ class RemoteTarget:
             self._root = None
             raise
         self._answers |= done.told.answers
-        if not done.alive:
+        if done.reason:
             self._root.close()
             self._root = None
-            raise Unreachable(done.reason, "failed")
+            raise Unreachable(done.reason, done.cause)
 
     def _remedy(self) -> str:
         line = SUDOERS.format(user=self.route.user)
         if self._no_root:
             return f"sudo refused: {self._no_root}; this sudoers line lets it: {line}"
         return f"set `sudo: true` for {self.route.name} in the site file, with this sudoers line: {line}"
+
+
+def _pointless(ask: Ask) -> Failed | None:
+    """Why there is no use in asking at all, as where this is asked of the machine itself."""
+    if isinstance(ask, Connect) and not (isinstance(ask.port, int) and 0 < ask.port < 65536):
+        return Failed(f"{ask.port} is not a port", "unsupported")
+    try:
+        texts = [path_of(ask), *(ask.argv if isinstance(ask, RunCommand) else ())]
+        if b"\0" in "".join(texts).encode(errors="surrogateescape"):
+            return Failed(f"{ask.describe()}: embedded null byte", "failed")
+    except UnicodeEncodeError as problem:
+        return Failed(f"{ask.describe()!r}: {problem.reason}", "failed")
+    if isinstance(ask, ReadFile | StatPath | StatFilesystem | HashFile) and not ask.path.startswith("/"):
+        return Failed(f"{ask.path!r} is not an absolute path", "unsupported")
+    return None
+
+
+def _remote_mount(mounts: Sequence[Mount], ask: Ask) -> Mount | None:
+    """The mount that an ask may hang on."""
+    mount = mount_of(mounts, path_of(ask)) if path_of(ask) else None
+    return mount if mount is not None and mount.remote else None
 
 
 def _needs_root(answer: Any) -> bool:

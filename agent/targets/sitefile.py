@@ -23,7 +23,12 @@ _TARGET_KEYS: Final = ("address", "local", *_ROUTE_KEYS, "roles", "tags", "varia
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9_\[:][A-Za-z0-9._:%\]-]{0,252}")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@\\$-]{0,99}")
-_JUMP: Final = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._\\$-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*(?::[0-9]{1,5})?")
+_JUMP: Final = re.compile(
+    r"(?:[A-Za-z0-9_][A-Za-z0-9._\\$-]*@)?(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_PASSWORD: Final = re.compile(r"(:)[^@]*@")
+"""What people write before an address that may be a secret, so that no message shows it."""
+
 _SECRET: Final = re.compile(r"prompt|env:[A-Za-z_][A-Za-z0-9_]*|keyring(?::[^\s:]{1,100})?")
 
 
@@ -70,7 +75,7 @@ def load_site(path: Path) -> Site:
     for required in ("site", "targets"):
         if required not in keys:
             raise root.wrong(f"lacks the key {required}: a site file has site and targets")
-    defaults = mapping(keys["defaults"], _ROUTE_KEYS, "`defaults`") if "defaults" in keys else {}
+    defaults = _defaults(keys.get("defaults"), path.parent)
     listed = keys["targets"]
     if not isinstance(listed.value, dict) or not listed.value:
         raise listed.wrong("targets are a mapping of names: {targets: {db1: {address: 10.0.0.5}}}")
@@ -78,7 +83,7 @@ def load_site(path: Path) -> Site:
     for target_name, node in listed.value.items():
         if not NAME.fullmatch(target_name):
             raise node.wrong(f"{target_name!r:.100} is no name; use letters, digits, dots, _ and -")
-        targets[target_name] = _target(target_name, node, defaults)
+        targets[target_name] = _target(target_name, node, defaults, path.parent)
     _refuse_lost_jumps(targets, listed.value, defaults)
     return Site(
         str(path),
@@ -99,37 +104,48 @@ def _profile(node: Node | None, path: Path) -> str:
     return named
 
 
-def _target(target_name: str, node: Node, defaults: Mapping[str, Node]) -> SiteTarget:
+def _defaults(node: Node | None, folder: Path) -> dict[str, Node]:
+    """What targets have unless they say otherwise. A mistake is one even where no target takes it."""
+    if node is None or node.value is None:
+        return {}
+    keys = mapping(node, _ROUTE_KEYS, "`defaults`")
+    _routed(SiteTarget("defaults"), keys, folder)
+    return keys
+
+
+def _target(name_: str, node: Node, defaults: Mapping[str, Node], folder: Path) -> SiteTarget:
     own = mapping(node, _TARGET_KEYS, "a target") if node.value is not None else {}
-    here = _flag(own["local"]) if "local" in own else False
-    if here:
+    target = SiteTarget(
+        name_,
+        here=_flag(own["local"]) if "local" in own else False,
+        roles=tuple(name(word, WORD) for word in texts(own.get("roles"))),
+        tags=tuple(name(word, WORD) for word in texts(own.get("tags"))),
+        variables=read_variables(own.get("variables")),
+    )
+    if target.here:
         wrong = next((key for key in ("address", *_ROUTE_KEYS) if key in own), None)
         if wrong is not None:
-            raise own[wrong].wrong(f"target {target_name} is local, so it has no {wrong}")
-        defaults = {}
-    elif "address" not in own:
-        raise node.wrong(
-            f"target {target_name} has no address; give one, or say `local: true` for this machine"
-        )
-    keys = {**defaults, **own}
-    return SiteTarget(
-        target_name,
-        address=_text(keys["address"], _ADDRESS, "an address such as 10.0.0.5 or db1.example")
-        if not here
-        else "",
-        here=here,
+            raise own[wrong].wrong(f"target {name_} is local, so it has no {wrong}")
+        return target
+    if not _given(own, "address"):
+        raise node.wrong(f"target {name_} has no address; give one, or say `local: true` for this machine")
+    address = _address(own["address"])
+    return _routed(msgspec.structs.replace(target, address=address), {**defaults, **own}, folder)
+
+
+def _routed(target: SiteTarget, keys: Mapping[str, Node], folder: Path) -> SiteTarget:
+    """The target with what says how it is reached; a key without a value takes its default back."""
+    keys = {key: node for key, node in keys.items() if _given(keys, key)}
+    identity = Path(line(keys["identity"], 1000)).expanduser() if "identity" in keys else None
+    return msgspec.structs.replace(
+        target,
         user=_text(keys["user"], _USER, "a user's name") if "user" in keys else "",
         port=_port(keys["port"]) if "port" in keys else None,
-        via=_text(keys["via"], _JUMP, "a target or a host such as user@bastion:22")
-        if _given(keys, "via")
-        else "",
+        via=_via(keys["via"]) if "via" in keys else "",
         sudo=_flag(keys["sudo"]) if "sudo" in keys else False,
-        identity=line(keys["identity"], 1000) if "identity" in keys else "",
+        identity=str(folder / identity) if identity is not None else "",
         password=_secret(keys["password"], "password") if "password" in keys else "",
         passphrase=_secret(keys["passphrase"], "passphrase") if "passphrase" in keys else "",
-        roles=tuple(name(word, WORD) for word in texts(keys.get("roles"))),
-        tags=tuple(name(word, WORD) for word in texts(keys.get("tags"))),
-        variables=read_variables(keys.get("variables")),
     )
 
 
@@ -153,14 +169,31 @@ def _refuse_lost_jumps(
 
 
 def _given(keys: Mapping[str, Node], key: str) -> bool:
-    """Whether a key has a value; ``via: null`` takes a default back."""
+    """Whether a key has a value."""
     return key in keys and keys[key].value is not None
 
 
 def _text(node: Node, form: re.Pattern[str], what: str) -> str:
     text = node.raw
     if isinstance(node.value, dict | list) or not text or not form.fullmatch(text):
-        raise node.wrong(f"expected {what}, not {node.raw or 'nothing'!r:.60}")
+        shown = _PASSWORD.sub(r"\1…@", node.raw or "nothing")
+        raise node.wrong(f"expected {what}, not {shown!r:.60}")
+    return text
+
+
+def _address(node: Node) -> str:
+    text = _text(node, _ADDRESS, "an address such as 10.0.0.5 or db1.example")
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdecimal() and (":" not in host or host.endswith("]")):
+        raise node.wrong(f"an address holds no port; write address: {host} and port: {port}")
+    return text
+
+
+def _via(node: Node) -> str:
+    text = _text(node, _JUMP, "a target or a host such as user@bastion:22")
+    found = _JUMP.fullmatch(text)
+    if found and found["port"] and not 0 < int(found["port"]) < 65536:
+        raise node.wrong(f"expected a port from 1 to 65535, not {found['port']}")
     return text
 
 

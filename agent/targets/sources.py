@@ -37,7 +37,7 @@ def router_of(site: Site, config: Path | None) -> Router | None:
         return None
     from agent.targets.route import Router
 
-    return Router(site.targets, config)
+    return Router(site.targets, config, site.where)
 
 
 def routes_in_words(site: Site, router: Router | None) -> dict[str, str]:

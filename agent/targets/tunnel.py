@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from paramiko import ChannelException, SSHException
 
-from agent.targets.connection import cause_of, open_forward
+from agent.targets.channels import open_forward
+from agent.targets.connection import cause_of
 from checks.facts.answered import Failed
 from checks.facts.asks import Ask, Connect
 from checks.facts.network import Connection, Outcome

@@ -6,6 +6,7 @@ Pure: bytes in, answers out. Whatever the far side sent, however torn, wrong or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -29,7 +30,7 @@ from checks.facts.asks import (
 from checks.facts.child import Output
 from checks.facts.pathinfo import Space, Stat
 from checks.facts.processtable import Process
-from checks.facts.shell import COMMAND_LIMIT, LONG_S, SHORT_S, Script, Section
+from checks.facts.shell import COMMAND_LIMIT, Script, Section, root_in
 
 KINDS: Final = {"d": "directory", "p": "fifo", "s": "socket", "v": "device"}
 _CAUSES: Final = {
@@ -42,6 +43,19 @@ _CAUSES: Final = {
 _CLOCK_YES: Final = ("NTPSynchronized=yes", "clock synchronized: yes", "NTP synchronized: yes")
 _CLOCK_NO: Final = ("NTPSynchronized=no", "clock synchronized: no", "NTP synchronized: no")
 _NOBODY_US: Final = 16_000_000
+
+_USERS: Final = re.compile(r"users:\(\(.*\)\)")
+_HOLDER: Final = re.compile(r"\",pid=(\d+),fd=\d+\)(?=,\(|\))")
+_INODE: Final = re.compile(r" ino:(\d+)")
+"""In a line of ss(8): who holds the socket, ``users:(("sshd",pid=1,fd=3))``, and its number."""
+
+SIGNALLED: Final = 128
+"""From here on an exit status means a signal."""
+_NOT_RUN, _NOT_FOUND = 126, 127
+
+PATH_MAX: Final = 4096
+NAME_MAX: Final = 255
+"""Bytes that a path (with its end) and a name in it may have on Linux."""
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -61,13 +75,20 @@ class Told(msgspec.Struct):
 
 
 class _Part(msgspec.Struct):
-    """A section's output, and whether it was cut short."""
+    """A section's output. `torn`: it did not come to its own end; `late`: because it took too long, and
+    `stuck`: could not even be ended."""
 
     section: Section
     out: bytes
-    status: int
+    torn: bool
     late: bool
-    whole: bool
+    stuck: bool
+    status: int
+
+    @property
+    def one_hung(self) -> bool:
+        """Whether one of its asks has hung, and not only something on the way."""
+        return self.torn and self.late
 
 
 def read_answers(script: Script, output: bytes, errors: bytes, timing: Timing) -> Told:
@@ -76,28 +97,29 @@ def read_answers(script: Script, output: bytes, errors: bytes, timing: Timing) -
     reader = _Reader(script, errors, timing)
     for part in _parts(script, output, told):
         reader.read(part, told)
-        if not part.whole:
-            break
     return told
 
 
 def _parts(script: Script, output: bytes, told: Told) -> Sequence[_Part]:
-    """The output cut at its frames; the last part may be torn."""
+    """The output cut at its frames; the last part may be torn.
+
+    A section that a signal ended is torn as well: what it printed may be the half of what it had to say.
+    """
     late, stuck = f"\n{script.nonce} late\n".encode(), f"\n{script.nonce} stuck ".encode()
     parts, at = [], 0
     for number, section in enumerate(script.sections):
         mark = f"\n{script.nonce} {number} ".encode()
         end = output.find(mark, at)
         out = output[at:] if end < 0 else output[at:end]
-        line = b"" if end < 0 else output[end + len(mark) :].split(b"\n", 1)[0]
-        if stuck in out:
-            out, _, pids = out.partition(stuck)
+        line, ended, _ = (b"", b"", b"") if end < 0 else output[end + len(mark) :].partition(b"\n")
+        status = int(line) if ended and line.isdigit() else -1
+        out, is_stuck, pids = out.partition(stuck)
+        if is_stuck:
             told.stuck = tuple(int(pid) for pid in pids.split(b"\n", 1)[0].split() if pid.isdigit())
-        was_late = late in out
-        out = out.replace(late, b"")
-        status = int(line) if line.isdigit() else -1
-        parts.append(_Part(section, out, status, was_late, end >= 0))
-        if end < 0:
+        torn = bool(is_stuck) or not 0 <= status < SIGNALLED
+        was_late = bool(is_stuck) or late in out
+        parts.append(_Part(section, out.replace(late, b""), torn, was_late, bool(is_stuck), status))
+        if not ended:
             break
         at = end + len(mark) + len(line) + 1
     return parts
@@ -106,9 +128,9 @@ def _parts(script: Script, output: bytes, told: Told) -> Sequence[_Part]:
 class _Reader:
     def __init__(self, script: Script, errors: bytes, timing: Timing) -> None:
         self.script, self.timing = script, timing
-        self.errors = errors.decode(errors="surrogateescape").splitlines()
-        self.root = script.root.encode()
-        self.readers: dict[type[Ask], Callable[[_Part], Any]] = {
+        self.errors = errors.decode(errors="surrogateescape").split("\n")
+        self.complaints = _complaints(self.errors)
+        self.tables: dict[type[Ask], Callable[[_Part], Any]] = {
             CompareClocks: self._offset,
             ListProcesses: self._processes,
             ListListeners: self._listeners,
@@ -117,100 +139,57 @@ class _Reader:
         }
 
     def read(self, part: _Part, told: Told) -> None:
-        asks = part.section.asks
-        kind = type(asks[0])
-        if kind in self.readers:
-            if part.late or (not part.whole and told.stuck):
-                told.hung += asks
-                told.answers[asks[0]] = _late(asks[0], part, told.stuck)
-            elif part.whole:
-                with suppress(ValueError, IndexError):
-                    told.answers[asks[0]] = self.readers[kind](part)
-                told.answers.setdefault(
-                    asks[0], Failed(f"{asks[0].describe()}: the answer makes no sense", "parse")
-                )
-            return
-        self._paths(part, told)
+        ask = part.section.asks[0]
+        if type(ask) not in self.tables:
+            self._paths(part, told)
+        elif part.one_hung:
+            _give_up(ask, part, told)
+        elif not part.torn:
+            with suppress(ValueError, IndexError):
+                told.answers[ask] = self.tables[type(ask)](part)
+            told.answers.setdefault(ask, Failed(f"{ask.describe()}: the answer makes no sense", "parse"))
 
     def _paths(self, part: _Part, told: Told) -> None:
-        """A section about several paths: first the kind of each, then what one process said of them."""
+        """A section about several paths: first the kind of each, then what one process said of them.
+
+        Where it was ended too early, only what is certain counts: the shell is known to have hung at the path
+        whose kind it did not tell, but of the others nobody knows which one the process was at.
+        """
         asks = part.section.asks
         head, read, body = part.out.partition(f"\n{self.script.nonce} read\n".encode())
-        kinds = [line.partition(" ")[2] for line in head.decode(errors="replace").splitlines()]
-        if not read:
-            kinds = kinds[: len(asks)]
-        ended = part.late or not part.whole
-        at, left = 0, []
-        for ask, kind in zip(asks, kinds, strict=False):
+        kinds = _kinds(head, len(asks))
+        left = []
+        for at, (ask, kind) in enumerate(zip(asks, kinds, strict=False)):
             failed = _by_kind(ask, kind)
-            if failed is not None:
+            if failed is None:
+                left.append(at)
+            else:
                 told.answers[ask] = failed
-            else:
-                left.append(ask)
         if not read:
-            if ended and len(kinds) < len(asks) and (part.late or told.stuck):
-                self._give_up(asks[len(kinds)], part, told)
+            if part.one_hung and len(kinds) < len(asks):
+                _give_up(asks[len(kinds)], part, told)
             return
-        for number, ask in enumerate(left):
-            answer, at = _BY_PATH[type(ask)](self, ask, left[number + 1 :], body, at, not ended)
-            if answer is not None:
-                told.answers[ask] = answer
-            elif not ended:
-                told.answers[ask] = self._complaint(ask)
-            else:
-                if part.late or told.stuck:
-                    self._give_up(ask, part, told)
-                return
+        found = _BY_PATH[type(asks[0])](body, part.section, left, whole=not part.torn)
+        for at in left:
+            ask, root = asks[at], part.section.roots[at]
+            complaint = self.complaints.get(root)
+            if complaint is not None:
+                told.answers[ask] = _complaint(ask, complaint)
+            elif at in found:
+                told.answers[ask] = found[at]
+            elif not part.torn:
+                told.answers[ask] = self._silence(ask, kinds[at], part.status)
+            elif part.one_hung and len(asks) == 1:
+                _give_up(ask, part, told)
 
-    def _give_up(self, ask: Ask, part: _Part, told: Told) -> None:
-        told.hung += (ask,)
-        told.answers[ask] = _late(ask, part, told.stuck)
-
-    def _complaint(self, ask: Ask) -> Failed:
-        """Why a tool said nothing of a path, in its own words on standard error."""
-        path = path_of(ask)
-        named = self.script.root + path
-        for line in self.errors:
-            if named in line:
-                said = line.rpartition(": ")[2].strip()
-                cause = _CAUSES.get(said, "failed")
-                return Failed(f"{path}: {said}"[:500], cause, root=cause == "denied")
-        last = next((line for line in reversed(self.errors) if line.strip()), "nothing came back")
-        return Failed(f"{path}: {last.strip()}"[:500])
-
-    def file(
-        self, ask: Ask, rest: Sequence[Ask], body: bytes, at: int, whole: bool
-    ) -> tuple[bytes | None, int]:
-        header = self._header(ask)
-        start = body.find(header, at)
-        if start < 0:
-            return None, at
-        start += len(header)
-        ends = (body.find(b"\n" + self._header(other), start) for other in rest)
-        end = next((found for found in ends if found >= 0), -1)
-        if end < 0:
-            return (body[start:], len(body)) if whole else (None, start)
-        return body[start:end], end
-
-    def line(self, ask: Ask, rest: Sequence[Ask], body: bytes, at: int, whole: bool) -> tuple[Any, int]:
-        """The fields of the one line that is about this path."""
-        del rest, whole
-        tail = self.root + _path(ask) + b"\n"
-        found = body.find(tail, at)
-        if found < 0 and body.endswith(tail[:-1]):
-            found = len(body) - len(tail) + 1
-        if found < 0:
-            return None, at
-        fields = body[at:found].decode(errors="replace").rpartition("\n")[2]
-        try:
-            return _FIELDS[type(ask)](fields), found + len(tail)
-        except (ValueError, IndexError):
-            return Failed(f"{getattr(ask, 'path', '')}: the answer makes no sense", "parse"), found + len(
-                tail
-            )
-
-    def _header(self, ask: Ask) -> bytes:
-        return b"==> " + self.root + _path(ask) + b" <==\n"
+    def _silence(self, ask: Ask, kind: str, status: int) -> Failed:
+        """Why a tool said nothing of a path, neither good nor bad."""
+        if kind == "n":
+            return _denied(ask)
+        said = "no answer came back"
+        if status in (_NOT_FOUND, _NOT_RUN):
+            said = next((line.strip() for line in reversed(self.errors) if "not found" in line), said)
+        return Failed(f"{path_of(ask)}: {said}"[:500])
 
     def _offset(self, part: _Part) -> tuple[float, float]:
         """The far clock against the middle of the way there and back; the half of it is the doubt."""
@@ -223,27 +202,28 @@ class _Reader:
 
     def _processes(self, part: _Part) -> ProcessTable | Failed:
         lines = part.out.decode(errors="replace").split("\n")
+        first = lines.index("first")
+        last = next(at for at in range(first, len(lines)) if lines[at].startswith("users"))
         if not lines[0].startswith("self "):
             raise ValueError(lines[0])
         mine = int(lines[0].split()[1])
         found: dict[int, tuple[int, int, bool, str]] = {}
-        names: dict[int, str] = {}
-        users: dict[int, str] = {}
-        at = 1
-        while not lines[at].startswith("long"):
-            pid, parent, uid, user_space, name = lines[at].split(" ", 4)
+        for line in lines[1:first]:
+            pid, parent, uid, user_space, name = line.split(" ", 4)
             found[int(pid)] = (int(parent), int(uid), user_space == "0", name)
-            at += 1
-        for line in lines[at + 1 :]:
-            word, _, rest = line.partition(" ")
-            number, _, text = rest.partition(" ")
-            if number.isdigit() and word in ("first", "user"):
-                (names if word == "first" else users).setdefault(int(number), text)
         if not found:
             return Failed("this system has no /proc to read processes from", "unsupported")
+        firsts = dict(line.split(" ", 1) for line in lines[first + 1 : last])
+        users: dict[int, str] = {}
+        for line in lines[last + 1 :]:
+            fields = line.split(":")
+            if len(fields) > 2 and fields[2].isdigit():
+                users.setdefault(int(fields[2]), fields[0])
         return ProcessTable(
             tuple(
-                Process(pid, _whole_name(name, names.get(pid, "")), uid, users.get(uid, str(uid)), kernel)
+                Process(
+                    pid, _whole_name(name, firsts.get(str(pid), "")), uid, users.get(uid, str(uid)), kernel
+                )
                 for pid, (_, uid, kernel, name) in sorted(found.items())
                 if not _below(pid, mine, found)
             ),
@@ -251,19 +231,33 @@ class _Reader:
         )
 
     def _listeners(self, part: _Part) -> Sockets:
-        lines = part.out.decode(errors="replace").splitlines()
-        if not lines[0].startswith("listening"):
+        """Both of what ss says and of what was found without it."""
+        lines = part.out.decode(errors="replace").split("\n")
+        if lines[0] != "listeners":
             raise ValueError(lines[0])
+        listening: set[str] = set()
         held: dict[int, set[str]] = {}
         denied = set()
         for line in lines[1:]:
             words = line.split()
-            if words[:1] == ["holds"] and len(words) == 3:
+            if words[:1] == ["listens"]:
+                listening.add(words[1])
+            elif words[:1] == ["holds"]:
                 held.setdefault(int(words[1]), set()).add(words[2])
             elif words[:1] == ["denied"]:
                 denied.add(int(words[1]))
+            else:
+                users = _USERS.search(line)
+                inode = _INODE.search(line, users.end() if users else 0)
+                if inode is None:
+                    continue
+                listening.add(inode[1])
+                for pid in _HOLDER.findall(users[0]) if users else ():
+                    held.setdefault(int(pid), set()).add(inode[1])
+        # Who could not be looked into matters only where somebody is still sought.
+        sought = listening.difference(*held.values())
         kept = {pid: frozenset(inodes) for pid, inodes in held.items()}
-        return Sockets(frozenset(lines[0].split()[1:]), kept, frozenset(denied))
+        return Sockets(frozenset(listening), kept, frozenset(denied if sought else ()))
 
     def _clock(self, part: _Part) -> int | Failed | None:
         text = part.out.decode(errors="replace")
@@ -286,32 +280,97 @@ class _Reader:
         return Output(int(status), out[:COMMAND_LIMIT], err.removesuffix(b"\n"), len(out) > COMMAND_LIMIT)
 
 
-_BY_PATH: Final[dict[type[Ask], Callable[..., tuple[Any, int]]]] = {
-    ReadFile: _Reader.file,
-    StatPath: _Reader.line,
-    StatFilesystem: _Reader.line,
-    HashFile: _Reader.line,
-}
+def _kinds(head: bytes, count: int) -> list[str]:
+    """The kinds told so far, in the order of the paths; a line that was torn off does not count."""
+    kinds: list[str] = []
+    for line in head.decode(errors="replace").split("\n")[:-1]:
+        number, _, kind = line.partition(" ")
+        if number != str(len(kinds)) or len(kinds) == count:
+            break
+        kinds.append(kind)
+    return kinds
 
 
-def _path(ask: Ask) -> bytes:
-    return path_of(ask).encode(errors="surrogateescape")
+def _complaints(errors: Sequence[str]) -> dict[str, str]:
+    """What tools said on standard error, by the root of the path that they said it of."""
+    return {root: line for line in errors if (root := root_in(line))}
 
 
 def _by_kind(ask: Ask, kind: str) -> Failed | None:
     """What the kind of a path alone already answers; None where more has to be said."""
     path = path_of(ask)
-    if kind.startswith("l "):
-        said = kind.rpartition(": ")[2]
-        cause = _CAUSES.get(said, "absent")
-        return Failed(f"{path}: {said}", cause, root=cause == "denied")
+    if kind.startswith("l"):
+        return _complaint(ask, kind[2:] or "the link leads nowhere")
     if kind == "a":
+        # Only the shell's word is there, which tells no reasons.
+        encoded = path.encode(errors="surrogateescape")
+        if len(encoded) >= PATH_MAX or max(map(len, encoded.split(b"/"))) > NAME_MAX:
+            return Failed(f"{path}: File name too long"[:500])
         return Failed(f"{path}: No such file or directory", "absent")
-    if kind == "x" or (kind == "n" and isinstance(ask, ReadFile | HashFile)):
-        return Failed(f"{path}: Permission denied", "denied", root=True)
+    if kind == "x":
+        return _denied(ask)
     if kind in KINDS and isinstance(ask, ReadFile | HashFile):
         return Failed(f"{path} is a {KINDS[kind]}, not a file", "unsupported")
     return None
+
+
+def _denied(ask: Ask) -> Failed:
+    return Failed(f"{path_of(ask)}: Permission denied", "denied", root=True)
+
+
+def _complaint(ask: Ask, line: str) -> Failed:
+    """A tool's own words, of which the last are the system's."""
+    said = line.rpartition(": ")[2].strip()
+    cause = _CAUSES.get(said, "failed")
+    return Failed(f"{path_of(ask)}: {said}"[:500], cause, root=cause == "denied")
+
+
+def _files(body: bytes, section: Section, left: Sequence[int], *, whole: bool) -> dict[int, Any]:
+    """The contents, each between its header and the next one's. Of a torn body the last may be cut off."""
+    found: dict[int, bytes] = {}
+    starts: list[tuple[int, int, int]] = []
+    at = 0
+    for number in left:
+        header = _header(section, number)
+        start = body.find(header if not starts else b"\n" + header, at)
+        if start >= 0:
+            at = start + len(header) + bool(starts)
+            starts.append((number, start, at))
+    ends = [start for _, start, _ in starts[1:]]
+    if whole:
+        ends.append(len(body))
+    for (number, _, begin), end in zip(starts, ends, strict=False):
+        found[number] = body[begin:end]
+    return found
+
+
+def _header(section: Section, number: int) -> bytes:
+    path = path_of(section.asks[number]).encode(errors="surrogateescape")
+    return b"==> " + section.roots[number].encode() + path + b" <==\n"
+
+
+def _lines(body: bytes, section: Section, left: Sequence[int], *, whole: bool) -> dict[int, Any]:
+    """What stands before each path's root, on the same line."""
+    del whole
+    found: dict[int, Any] = {}
+    for number in left:
+        before, root, _ = body.partition(section.roots[number].encode())
+        if root:
+            ask = section.asks[number]
+            fields = before.rpartition(b"\n")[2].decode(errors="replace")
+            try:
+                found[number] = _FIELDS[type(ask)](fields)
+            except (ValueError, IndexError):
+                found[number] = Failed(f"{path_of(ask)}: the answer makes no sense", "parse")
+    return found
+
+
+_BY_PATH: Final[dict[type[Ask], Callable[..., dict[int, Any]]]] = {
+    ReadFile: _files,
+    StatPath: _lines,
+    StatFilesystem: _lines,
+    HashFile: _lines,
+}
 
 
 def _stat(fields: str) -> Stat:
@@ -358,10 +417,13 @@ def _below(pid: int, top: int, found: dict[int, tuple[int, int, bool, str]]) -> 
     return False
 
 
-def _late(ask: Ask, part: _Part, stuck: tuple[int, ...]) -> Failed:
+def _give_up(ask: Ask, part: _Part, told: Told) -> None:
+    """This ask has hung, and what hung with it was ended or could not be."""
     what = path_of(ask) or ask.describe()
-    limit = LONG_S if part.section.long else SHORT_S
-    if stuck:
-        pids = ", ".join(map(str, stuck[:5]))
-        return Failed(f"{what} did not answer within {limit} s, and pid {pids} is stuck with it", "stuck")
-    return Failed(f"{what} did not answer within {limit} s", "timeout")
+    said = f"{what} did not answer within {part.section.limit_s} s"
+    cause = "timeout"
+    if part.stuck:
+        said += f", and pid {', '.join(map(str, told.stuck[:5]))} is stuck with it"
+        cause = "stuck"
+    told.hung += (ask,)
+    told.answers[ask] = Failed(said, cause)

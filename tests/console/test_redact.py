@@ -40,6 +40,7 @@ SECRETS = [
 ]
 
 HARMLESS = [
+    "deploy ALL=(root) NOPASSWD: /usr/bin/sh -s, /bin/sh -s",
     "3.2 % free on /data",
     "https://collector.example:8443/runs/1",
     "http://proxy:3128/ for user@example.org",

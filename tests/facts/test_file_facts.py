@@ -46,7 +46,8 @@ def test_folders_pipes_and_sockets_are_told_apart(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
-        types = {name: FileStat(str(tmp_path / name)).read(LocalHost()).type for name in ("", "pipe", "socket")}
+        names = ("", "pipe", "socket")
+        types = {name: FileStat(str(tmp_path / name)).read(LocalHost()).type for name in names}
     assert types == {"": "directory", "pipe": "fifo", "socket": "socket"}
     assert FileStat("/dev/null").read(LocalHost()).type == "device"
 

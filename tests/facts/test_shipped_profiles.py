@@ -59,7 +59,8 @@ def test_a_machine_that_shows_nothing_gives_errors_and_no_good_news(tmp_path: Pa
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/mountinfo").write_text("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")
     (tmp_path / "proc/meminfo").mkdir()
-    passed = {r.item for r in run("linux-server", LocalHost(str(tmp_path))).results if r.status is Status.PASS}
+    results = run("linux-server", LocalHost(str(tmp_path))).results
+    passed = {result.item for result in results if result.status is Status.PASS}
     assert passed <= {"disk.free", "disk.inodes", "time.sync"}  # read by calls to the kernel, not from files
 
 

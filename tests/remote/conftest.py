@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from far_side import Asked, spy_on_rounds
+from ssh_accounts import Account, account
+from ssh_site import SiteFolder
 from sshd import Sshd, start_sshd
 
 
@@ -21,3 +26,34 @@ def password_ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ss
     options: dict[str, str | int | list[str]] = {"PasswordAuthentication": "yes"}
     with start_sshd(tmp_path_factory.mktemp("password_ssh_server"), options=options) as server:
         yield server
+
+
+@pytest.fixture
+def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SiteFolder:
+    """A folder with a home of its own; nothing of the person who runs the tests gets in."""
+    folder = SiteFolder(tmp_path / "visit")
+    monkeypatch.setenv("HOME", str(folder.home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return folder
+
+
+@pytest.fixture
+def somebody(ssh_server: Sshd) -> Iterator[Account]:
+    """An account that `ssh_server` lets in; nothing but its key is in its home."""
+    with account() as made:
+        made.authorize(ssh_server.public_key)
+        yield made
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """Every round of scripts that this test runs, in order."""
+    return spy_on_rounds(monkeypatch)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every account may enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="flt-open-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
