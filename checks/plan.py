@@ -88,7 +88,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
                 [
                     unit.plan_item(),
                     unit.item.stages,
-                    unit.sources,
+                    sorted(unit.sources),
                     [[fact.id(), fact.asks()] for fact in (*unit.first_facts, *unit.templates)],
                 ]
                 for unit in sorted(self.whole, key=lambda unit: (unit.target, unit.item.id))

@@ -120,6 +120,8 @@ class RemoteTarget:
             if (failed := _pointless(ask)) is not None:
                 self._answers[ask] = failed
         asks = [ask for ask in asks if ask not in self._answers]
+        if not asks:
+            return
         connects = [ask for ask in asks if isinstance(ask, Connect)]
         others = [ask for ask in asks if not isinstance(ask, Connect)]
         found: dict[Ask, Any] = {}

@@ -145,7 +145,7 @@ class _Reader:
         elif part.one_hung:
             _give_up(ask, part, told)
         elif not part.torn:
-            with suppress(ValueError, IndexError):
+            with suppress(ValueError, IndexError, StopIteration):
                 told.answers[ask] = self.tables[type(ask)](part)
             told.answers.setdefault(ask, Failed(f"{ask.describe()}: the answer makes no sense", "parse"))
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from far_side import Asked, spy_on_rounds
-from ssh_accounts import Account, account
+from far_side import Asked, somebody_at, spy_on_rounds
+from ssh_accounts import Account
 from ssh_site import SiteFolder
 from sshd import Sshd, start_sshd
 
@@ -40,8 +40,7 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SiteFolder:
 @pytest.fixture
 def somebody(ssh_server: Sshd) -> Iterator[Account]:
     """An account that `ssh_server` lets in; nothing but its key is in its home."""
-    with account() as made:
-        made.authorize(ssh_server.public_key)
+    with somebody_at(ssh_server) as made:
         yield made
 
 

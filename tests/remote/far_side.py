@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import psutil
 import pytest
-from ssh_accounts import Account
+from ssh_accounts import Account, account
 from ssh_site import prepared, route_to
 from sshd import Sshd
 
@@ -46,6 +46,18 @@ class Command(Fact, frozen=True):
 
     def _ask(self) -> RunCommand:
         return RunCommand(self.argv, self.timeout)
+
+
+@contextlib.contextmanager
+def somebody_at(server: Sshd, shell: str = "/bin/sh", **kind: Any) -> Iterator[Account]:
+    """An account that a server lets in; `kind` is for `ssh_accounts.account`."""
+    with account(shell, **kind) as made:
+        made.authorize(server.public_key)
+        yield made
+        # To end by itself is much quicker than to be killed while it is about to.
+        deadline = time.monotonic() + 1.0
+        while running(made) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 @contextlib.contextmanager

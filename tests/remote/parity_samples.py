@@ -61,8 +61,10 @@ ODD_NAMES = {
     "longest": "n" * 255,
 }
 
-LONG_NAME = "flt-a-name-longer-than-the-kernel-keeps"
-LISTENERS = ("flt-root-listens", "flt-user-listens")
+# Of this process alone: other tests that run beside these have a world as well.
+OURS = f"fl{os.getpid()}-"
+LONG_NAME = f"{OURS}a-name-longer-than-the-kernel-keeps"
+LISTENERS = (f"{OURS}root-listens", f"{OURS}user-listens")
 
 
 class World(msgspec.Struct, frozen=True):
@@ -168,7 +170,7 @@ def standing(reading: Reading) -> Any:
 def _of_this_world(seen: FileLimits) -> object:
     """Only what listens for these tests: others come and go."""
     ours = [
-        [limit for limit in each if limit.name.startswith("flt-")] for each in (seen.processes, seen.suspects)
+        [limit for limit in each if limit.name.startswith(OURS)] for each in (seen.processes, seen.suspects)
     ]
     return ours, seen.hidden > 0
 

@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,6 +157,25 @@ def refused(route: Route, **how: Any) -> Unreachable:
     with pytest.raises(Unreachable) as problem:
         dial(route, **how)
     return problem.value
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for what another process does; the test's own timeout is the limit."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def logins(server: Sshd) -> int:
+    """How many there were, once all sessions are over: sshd may let somebody in and write it down after."""
+    eventually(lambda: not server.sessions())
+    return server.log().count("Accepted publickey")
+
+
+def visits(server: Sshd) -> int:
+    """How many connections there were, logged in or not."""
+    return server.log().count("Connection from")
 
 
 def new_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from ssh_site import Answer, SiteFolder
+from ssh_site import Answer, SiteFolder, visits
 from sshd import Sshd
 
 from agent.approval import SHOWN
@@ -99,10 +99,6 @@ def run(site: SiteFolder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             return site.check_here(monkeypatch, "--approved", approved, *options)
 
     yield Program()
-
-
-def visits(server: Sshd) -> int:
-    return server.log().count("Connection from")
 
 
 def refused(answer: Answer) -> str:

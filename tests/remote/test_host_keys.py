@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_site import dial, refused, route_to
+from ssh_site import dial, logins, refused, route_to
 from sshd import Sshd, start_sshd
 
 from agent.targets import hostkeys
@@ -40,14 +40,14 @@ def place(server: Sshd) -> str:
 
 
 def test_an_unknown_key_is_refused_with_what_to_type(ssh_server: Sshd, known_hosts: Path) -> None:
-    before = ssh_server.log().count("Accepted")
+    before = logins(ssh_server)
     problem = refused(to(ssh_server, known_hosts))
     assert problem.cause == "host-key"
     assert str(problem) == (
         f"the host key of {place(ssh_server)} is not known: ssh-ed25519 {ssh_server.fingerprint()}; compare "
         "it with the machine's own, then: firstlight trust target"
     )
-    assert ssh_server.log().count("Accepted") == before
+    assert logins(ssh_server) == before
     assert known_hosts.read_text() == ""
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from relays import silent_server
-from ssh_site import Answer, SiteFolder, prepared, route_to
+from ssh_site import Answer, SiteFolder, eventually, logins, prepared, route_to
 from sshd import Sshd, start_sshd
 
 from agent.targets import connection
@@ -34,10 +33,6 @@ def site(visit: SiteFolder, bastion: Sshd, ssh_server: Sshd) -> SiteFolder:
     known = visit.write("known_hosts", ssh_server.known_hosts.read_text() + bastion.known_hosts.read_text())
     visit.write_config(ssh_server, f"Match all\n  UserKnownHostsFile {known}")
     return visit
-
-
-def logins(server: Sshd) -> int:
-    return server.log().count("Accepted publickey")
 
 
 def jumped(bastion: Sshd, server: Sshd, **changes: object) -> Route:
@@ -216,9 +211,7 @@ def test_many_at_once_wait_for_the_one_connection(bastion: Sshd, ssh_server: Ssh
         for transport in made:
             transport.close()
     assert logins(bastion) == before + 1
-    deadline = time.monotonic() + 30
-    while any(thread in made for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
+    eventually(lambda: not any(thread in made for thread in threading.enumerate()))
 
 
 def test_trust_asks_for_every_unknown_key_on_the_way(

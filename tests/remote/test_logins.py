@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import services
 from ssh_accounts import Account, account
-from ssh_site import SiteFolder, dial, new_key, prepared, refused, route_to
+from ssh_site import SiteFolder, dial, eventually, new_key, prepared, refused, route_to
 from sshd import Sshd, start_sshd
 from terminal import at_a_terminal
 
@@ -141,7 +141,7 @@ def test_a_certificate_beside_a_key(ssh_server: Sshd, tmp_path: Path) -> None:
     assert refused(with_keys(ssh_server, key)).cause == "authentication"
     ssh_server.sign(Path(f"{key}.pub"), [ssh_server.user])
     assert dial(with_keys(ssh_server, key)) == ssh_server.user
-    assert "ID test (serial 0) CA ED25519" in ssh_server.log()
+    eventually(lambda: "ID test (serial 0) CA ED25519" in ssh_server.log())
 
 
 def test_a_certificate_for_others_or_of_yesterday(ssh_server: Sshd, tmp_path: Path) -> None:

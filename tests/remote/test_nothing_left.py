@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from far_side import Command, commands, eventually, read, running, target_at
+from far_side import Command, commands, eventually, read, running, somebody_at, target_at
 from parity_samples import World, make_world, samples
 from ssh_accounts import SHELLS, Account, account
 from sshd import Sshd
@@ -52,8 +52,7 @@ def everything(world: World) -> list[Fact]:
 
 @pytest.mark.parametrize("shell", [name for name in SHELLS if name not in ("sh", "nologin")])
 def test_a_run_leaves_nothing(ssh_server: Sshd, world: World, shell: str) -> None:
-    with account(shell) as somebody:
-        somebody.authorize(ssh_server.public_key)
+    with somebody_at(ssh_server, shell) as somebody:
         # What the login itself leaves (fish has folders for its variables) is not of the run.
         subprocess.run([*ssh_server.ssh(user=somebody.name), "true"], check=True, capture_output=True)
         before = traces(somebody)

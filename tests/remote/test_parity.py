@@ -11,10 +11,9 @@ import pkgutil
 from collections.abc import Iterator
 
 import pytest
-from far_side import read_at
+from far_side import read_at, somebody_at
 from local_reader import read_as
 from parity_samples import World, make_world, samples, standing
-from ssh_accounts import account
 from sshd import Sshd
 
 import checks.facts
@@ -27,8 +26,7 @@ Both = dict[str, tuple[dict[str, Reading], dict[str, Reading]]]
 @pytest.fixture(scope="module")
 def both(ssh_server: Sshd) -> Iterator[Both]:
     """What is read here and what is read over SSH, as root and as somebody."""
-    with account() as somebody, make_world(somebody) as world:
-        somebody.authorize(ssh_server.public_key)
+    with somebody_at(ssh_server) as somebody, make_world(somebody) as world:
         facts = samples(world)
 
         def named(readings: dict[Fact, Reading]) -> dict[str, Reading]:

@@ -13,7 +13,7 @@ from machine import environment
 from real_collector import RealCollector
 from relays import Relay
 from ssh_accounts import Account, account
-from ssh_site import SiteFolder, dial, refused, route_to
+from ssh_site import SiteFolder, dial, refused, route_to, visits
 from sshd import Sshd, start_sshd
 from terminal import at_a_terminal
 
@@ -89,14 +89,14 @@ def test_one_that_is_not_set_is_told_before_anything_is_connected(
 ) -> None:
     at(plant, person, "env:PLANT_PASSWORD")
     monkeypatch.delenv("PLANT_PASSWORD", raising=False)
-    before = password_ssh_server.log().count("Connection from")
+    before = visits(password_ssh_server)
     answer = plant.check_here(monkeypatch)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
         f"firstlight: the password of {person.name}@127.0.0.1:{password_ssh_server.port} should be in the "
         "environment variable PLANT_PASSWORD, which is not set\n"
     )
-    assert password_ssh_server.log().count("Connection from") == before
+    assert visits(password_ssh_server) == before
 
 
 def test_a_prompt_asks_once_shows_nothing_and_is_not_repeated(

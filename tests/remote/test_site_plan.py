@@ -277,7 +277,6 @@ def test_the_digest_does_not_care_who_stands_first(erp: SiteFolder) -> None:
     assert planned(erp).plan.digest == before
 
 
-@pytest.mark.xfail(reason="Plan.digest has the sources of a check across targets in their order")
 def test_nor_who_stands_first_in_a_check_across_targets(erp: SiteFolder) -> None:
     erp.write("erp.yaml", PROFILE + "  - {id: zone, check: time.zone}\n")
     lines = SITE.splitlines()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import services
 from far_machines import inside
-from far_side import Asked, Sessions, cause, read, read_at, target_at, tool_folder, value
+from far_side import Asked, Sessions, cause, read, read_at, somebody_at, target_at, tool_folder, value
 from local_reader import read_as
 from parity_samples import LISTENERS, World, make_world
 from ssh_accounts import Account, account
@@ -36,8 +36,7 @@ def owner() -> Iterator[tuple[Account, World]]:
 @contextmanager
 def operator(server: Sshd, sudo: str = "", password: str = "") -> Iterator[Account]:
     services.program("sudo", "sudo")
-    with account(sudo=sudo, password=password) as made:
-        made.authorize(server.public_key)
+    with somebody_at(server, sudo=sudo, password=password) as made:
         yield made
 
 
