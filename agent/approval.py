@@ -79,7 +79,7 @@ def refuse_other(plan: Plan, approved: str) -> None:
             "printed on this machine, so the difference cannot be shown; look with firstlight plan, then "
             "approve that"
         )
-    found = list(differences(kept, shown(plan))) or ["its items stand in another order"]
+    found = list(differences(kept, shown(plan))) or ["what some facts ask, in details that are not shown"]
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     raise BadInput(
         f"--approved {approved[:12]}…: the plan differs now: {'; '.join(found[:SHOWN])}{more}; "

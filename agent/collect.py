@@ -260,6 +260,12 @@ class _Collection:
         del part.open[job.name]
         return True
 
+    def take_all(self) -> None:
+        """Take in what has come and nobody has waited for."""
+        with suppress(Empty):
+            while True:
+                self.take(*self.done.get_nowait())
+
     def give_up_late(self, busy: list[tuple[_Job, float]]) -> None:
         """Their readers are lost from here on: no longer counted, no longer waited for."""
         for job, started in busy:
@@ -273,7 +279,13 @@ class _Collection:
         reader.start()
 
     def stop(self) -> None:
-        """Drop what nobody has begun, and let every reader end after the read it is at."""
+        """Drop what nobody has begun, and let every reader end after the read it is at.
+
+        What has come by now is taken in. A remote target is ended in the middle; what it says of that is not
+        heard any more: it was interrupted, not lost.
+        """
+        self.take_all()
+        self.done = SimpleQueue()
         with suppress(Empty):
             while True:
                 self.jobs.get_nowait()
@@ -285,9 +297,6 @@ class _Collection:
 
     def snapshot(self) -> Snapshot:
         """Everything read so far. What is still open was interrupted, and says so."""
-        with suppress(Empty):
-            while True:
-                self.take(*self.done.get_nowait())
         now = self.clock()
         targets = []
         for target in self.plan.targets:

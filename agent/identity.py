@@ -62,6 +62,8 @@ def load_identity(at: State | None = None) -> Identity | None:
         return None
     except PermissionError as error:
         raise BadInput(f"{path}: not readable for you; run as the user who enrolled this machine") from error
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; the state folder is set with FIRSTLIGHT_STATE") from error
     except msgspec.MsgspecError as error:
         raise BadInput(f"{path}: damaged ({error}); enrol this machine again") from error
     if not identity.sites:

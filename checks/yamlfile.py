@@ -80,7 +80,7 @@ def load_file(path: Path) -> Node:
     except ValueError as problem:
         raise BadProfile(where, None, f"cannot be read: {problem}") from problem
     if len(data) > MAX_BYTES:
-        raise BadProfile(where, None, "is larger than 1 MiB; a profile is a short text")
+        raise BadProfile(where, None, "is larger than 1 MiB; this is meant to be a short text")
     try:
         return load_text(data.decode("utf-8-sig"), where)
     except UnicodeDecodeError as problem:
@@ -162,7 +162,7 @@ class _Builder:
         self.made += nodes
         if self.made > MAX_NODES:
             raise self.wrong(
-                event, f"more than {MAX_NODES} values, aliases expanded; a profile is a short text"
+                event, f"more than {MAX_NODES} values, aliases expanded; this is meant to be a short text"
             )
 
     def sequence(self, line: int, depth: int) -> Node:

@@ -105,6 +105,8 @@ def command(
     from checks.snapshot import load
 
     refuse_unwritable(output, save)
+    if source is not None and approved is not None:
+        raise BadInput("--approved holds reading to a plan, and --from reads nothing; leave one of them out")
     identity = load_identity()
     if identity is not None:
         identity.site(site)  # a wrong --site is told before minutes go into reading

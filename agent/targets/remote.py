@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.reading import reading_of
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from paramiko import Transport
 
     from agent.targets.connection import Dialer
-    from agent.targets.session import Session
+    from agent.targets.shells import Shells
 
 Deliver = Callable[[Fact, Reading, float], None]
 
@@ -48,9 +48,6 @@ RETRIES: Final = 4
 """Rounds for what is left after something hung: one to see which mounts do, and a few for what is stuck."""
 CONNECTS: Final = 8
 """Connects through the tunnel at a time."""
-
-ROOM_S: Final = 5.0
-"""How long a server may take to notice that a session has ended."""
 
 SUDOERS: Final = "{user} ALL=(root) NOPASSWD: /usr/bin/sh -s, /bin/sh -s"
 """What lets a login run the script as root; it is as good as root itself."""
@@ -64,16 +61,17 @@ class RemoteTarget:
         self._dialer = dialer
         self._answers: dict[Ask, Any] = {}
         self._transport: Transport | None = None
-        self._session: Session | None = None
-        self._root: Session | None = None
+        self._opened: Shells | None = None
         self._no_root = ""
         self._lost: Unreachable | None = None
         self._aborted = False
 
     @property
     def lost(self) -> Unavailable | None:
-        """Why the target could not be had, or not to the end."""
-        return None if self._lost is None else Unavailable(str(self._lost), self._lost.cause)
+        """Why the target could not be had, or not to the end; None where it was this side that ended it."""
+        if self._lost is None or self._aborted:
+            return None
+        return Unavailable(str(self._lost), self._lost.cause)
 
     def read(self, facts: Iterable[Fact], deliver: Deliver) -> None:
         """Read the facts, and give each to `deliver` as soon as it has its reading."""
@@ -98,12 +96,11 @@ class RemoteTarget:
             deliver(fact, Unavailable(str(reason), reason.cause), monotonic() - began)
 
     def close(self) -> None:
-        for session in (self._session, self._root):
-            if session is not None:
-                session.close()
+        if self._opened is not None:
+            self._opened.close()
         if self._transport is not None:
             self._transport.close()
-        self._transport = self._session = self._root = None
+        self._transport = self._opened = None
 
     def abort(self) -> None:
         """End whatever goes on, at once: the far side sees its input close and kills what it started."""
@@ -167,39 +164,21 @@ class RemoteTarget:
             self._round(left if attempt else self._scouts(left), apart=True)
 
     def _round(self, asks: Sequence[Ask], *, apart: bool) -> None:
-        if self._session is None:
-            from agent.targets.session import PLAIN
-
-            self._session = self._open(PLAIN)
-        done = self._session.ask(asks, apart=apart)
+        shells = self._shells()
+        session = shells.plain()
+        done = session.ask(asks, apart=apart)
         self._answers |= done.told.answers
         if done.reason:
-            self._session.close()
-            self._session = None
+            shells.drop(session)
             if not (done.told.answers or done.told.stuck) or not self._connected().is_active():
                 raise Unreachable(f"{self.route.name}: {done.reason}", done.cause)
 
-    def _open(self, command: str) -> Session:
-        """A shell. Where the server has room for no more than one (MaxSessions 1), the other gives way."""
-        from agent.targets.session import NoSession, Session
+    def _shells(self) -> Shells:
+        if self._opened is None:
+            from agent.targets.shells import Shells
 
-        deadline = 0.0
-        while True:
-            try:
-                return Session(self._connected(), command)
-            except NoSession:
-                if self._session is not None or self._root is not None:
-                    self._close_sessions()
-                    deadline = monotonic() + ROOM_S
-                if monotonic() >= deadline:
-                    raise
-                sleep(0.02)
-
-    def _close_sessions(self) -> None:
-        for session in (self._session, self._root):
-            if session is not None:
-                session.close()
-        self._session = self._root = None
+            self._opened = Shells(self._connected)
+        return self._opened
 
     def _spared(self, asks: Sequence[Ask]) -> list[Ask]:
         """The asks without those about a mount that has just hung: it is not tried again and again."""
@@ -271,20 +250,16 @@ class RemoteTarget:
         )
 
     def _ask_root(self, asks: Sequence[Ask]) -> None:
-        from agent.targets.session import AS_ROOT
-
-        if self._root is None:
-            self._root = self._open(AS_ROOT)
+        shells = self._shells()
+        session = shells.root()
         try:
-            done = self._root.ask(asks)
+            done = session.ask(asks)
         except Unreachable:
-            self._root.close()
-            self._root = None
+            shells.drop(session)
             raise
         self._answers |= done.told.answers
         if done.reason:
-            self._root.close()
-            self._root = None
+            shells.drop(session)
             raise Unreachable(done.reason, done.cause)
 
     def _remedy(self) -> str:

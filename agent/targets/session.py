@@ -18,7 +18,8 @@ from agent.targets.channels import open_session
 from agent.targets.connection import CONNECT_S
 from checks.errors import Unreachable
 from checks.facts.shell import Script, compose, new_nonce, start
-from checks.facts.shell_answers import Timing, Told, read_answers
+from checks.facts.shell_answers import Told, read_answers
+from checks.facts.shell_tables import Timing
 
 if TYPE_CHECKING:
     from paramiko import Channel, Transport

@@ -73,7 +73,7 @@ class ListListeners(Ask, frozen=True, tag="listeners"):
     """Which processes listen for TCP."""
 
     def describe(self) -> str:
-        return "read who listens for TCP (/proc/net/tcp, tcp6 and /proc/*/fd)"
+        return "read who listens for TCP (ss, or /proc/net/tcp and tcp6; /proc/*/fd)"
 
 
 class AskClock(Ask, frozen=True, tag="clock"):

@@ -6,14 +6,14 @@ Pure: bytes in, answers out. Whatever the far side sent, however torn, wrong or 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
-from checks.facts.answered import Failed, ProcessTable, Sockets
+from checks.facts import shell_tables as tables
+from checks.facts.answered import Failed
 from checks.facts.asks import (
     Ask,
     AskClock,
@@ -27,10 +27,8 @@ from checks.facts.asks import (
     StatPath,
     path_of,
 )
-from checks.facts.child import Output
-from checks.facts.pathinfo import Space, Stat
-from checks.facts.processtable import Process
-from checks.facts.shell import COMMAND_LIMIT, Script, Section, root_in
+from checks.facts.shell import Script, Section, root_in
+from checks.facts.shell_tables import Timing
 
 KINDS: Final = {"d": "directory", "p": "fifo", "s": "socket", "v": "device"}
 _CAUSES: Final = {
@@ -40,15 +38,6 @@ _CAUSES: Final = {
     "Operation not permitted": "denied",
     "Connection timed out": "timeout",
 }
-_CLOCK_YES: Final = ("NTPSynchronized=yes", "clock synchronized: yes", "NTP synchronized: yes")
-_CLOCK_NO: Final = ("NTPSynchronized=no", "clock synchronized: no", "NTP synchronized: no")
-_NOBODY_US: Final = 16_000_000
-
-_USERS: Final = re.compile(r"users:\(\(.*\)\)")
-_HOLDER: Final = re.compile(r"\",pid=(\d+),fd=\d+\)(?=,\(|\))")
-_INODE: Final = re.compile(r" ino:(\d+)")
-"""In a line of ss(8): who holds the socket, ``users:(("sshd",pid=1,fd=3))``, and its number."""
-
 SIGNALLED: Final = 128
 """From here on an exit status means a signal."""
 _NOT_RUN, _NOT_FOUND = 126, 127
@@ -56,13 +45,6 @@ _NOT_RUN, _NOT_FOUND = 126, 127
 PATH_MAX: Final = 4096
 NAME_MAX: Final = 255
 """Bytes that a path (with its end) and a name in it may have on Linux."""
-
-
-class Timing(msgspec.Struct, frozen=True):
-    """When the script was sent and when its first section had come back, in Unix seconds of the agent."""
-
-    sent: float
-    received: float
 
 
 class Told(msgspec.Struct):
@@ -75,8 +57,8 @@ class Told(msgspec.Struct):
 
 
 class _Part(msgspec.Struct):
-    """A section's output. `torn`: it did not come to its own end; `late`: because it took too long, and
-    `stuck`: could not even be ended."""
+    """A section's output. `torn`: it did not come to its own end; `late`: because it took too long; `stuck`:
+    and could not even be ended."""
 
     section: Section
     out: bytes
@@ -84,11 +66,6 @@ class _Part(msgspec.Struct):
     late: bool
     stuck: bool
     status: int
-
-    @property
-    def one_hung(self) -> bool:
-        """Whether one of its asks has hung, and not only something on the way."""
-        return self.torn and self.late
 
 
 def read_answers(script: Script, output: bytes, errors: bytes, timing: Timing) -> Told:
@@ -103,7 +80,8 @@ def read_answers(script: Script, output: bytes, errors: bytes, timing: Timing) -
 def _parts(script: Script, output: bytes, told: Told) -> Sequence[_Part]:
     """The output cut at its frames; the last part may be torn.
 
-    A section that a signal ended is torn as well: what it printed may be the half of what it had to say.
+    A section that a signal ended is torn as well: what it printed may be the half of what it had to say. So
+    is one that was late, however it ended: its shell may have outlived its tools by a moment.
     """
     late, stuck = f"\n{script.nonce} late\n".encode(), f"\n{script.nonce} stuck ".encode()
     parts, at = [], 0
@@ -111,17 +89,18 @@ def _parts(script: Script, output: bytes, told: Told) -> Sequence[_Part]:
         mark = f"\n{script.nonce} {number} ".encode()
         end = output.find(mark, at)
         out = output[at:] if end < 0 else output[at:end]
-        line, ended, _ = (b"", b"", b"") if end < 0 else output[end + len(mark) :].partition(b"\n")
-        status = int(line) if ended and line.isdigit() else -1
+        stop = output.find(b"\n", end + len(mark)) if end >= 0 else -1
+        line = output[end + len(mark) : stop] if stop >= 0 else b""
+        status = int(line) if line.isdigit() and len(line) < 10 else -1
         out, is_stuck, pids = out.partition(stuck)
         if is_stuck:
             told.stuck = tuple(int(pid) for pid in pids.split(b"\n", 1)[0].split() if pid.isdigit())
-        torn = bool(is_stuck) or not 0 <= status < SIGNALLED
         was_late = bool(is_stuck) or late in out
+        torn = was_late or not 0 <= status < SIGNALLED
         parts.append(_Part(section, out.replace(late, b""), torn, was_late, bool(is_stuck), status))
-        if not ended:
+        if stop < 0:
             break
-        at = end + len(mark) + len(line) + 1
+        at = stop + 1
     return parts
 
 
@@ -130,24 +109,31 @@ class _Reader:
         self.script, self.timing = script, timing
         self.errors = errors.decode(errors="surrogateescape").split("\n")
         self.complaints = _complaints(self.errors)
-        self.tables: dict[type[Ask], Callable[[_Part], Any]] = {
-            CompareClocks: self._offset,
-            ListProcesses: self._processes,
-            ListListeners: self._listeners,
-            AskClock: self._clock,
-            RunCommand: self._command,
-        }
 
     def read(self, part: _Part, told: Told) -> None:
         ask = part.section.asks[0]
-        if type(ask) not in self.tables:
+        if type(ask) in _BY_PATH:
             self._paths(part, told)
-        elif part.one_hung:
+        elif part.late:
             _give_up(ask, part, told)
         elif not part.torn:
             with suppress(ValueError, IndexError, StopIteration):
-                told.answers[ask] = self.tables[type(ask)](part)
+                told.answers[ask] = self._table(ask, part.out)
             told.answers.setdefault(ask, Failed(f"{ask.describe()}: the answer makes no sense", "parse"))
+
+    def _table(self, ask: Ask, out: bytes) -> Any:
+        match ask:
+            case CompareClocks():
+                return tables.offset(out, self.timing)
+            case ListProcesses():
+                return tables.processes(out)
+            case ListListeners():
+                return tables.listeners(out)
+            case AskClock():
+                return tables.clock(out)
+            case RunCommand():
+                return tables.command(out, ask.argv[0], self.script.nonce)
+        raise ValueError(ask)
 
     def _paths(self, part: _Part, told: Told) -> None:
         """A section about several paths: first the kind of each, then what one process said of them.
@@ -166,7 +152,7 @@ class _Reader:
             else:
                 told.answers[ask] = failed
         if not read:
-            if part.one_hung and len(kinds) < len(asks):
+            if part.late and len(kinds) < len(asks):
                 _give_up(asks[len(kinds)], part, told)
             return
         found = _BY_PATH[type(asks[0])](body, part.section, left, whole=not part.torn)
@@ -179,7 +165,7 @@ class _Reader:
                 told.answers[ask] = found[at]
             elif not part.torn:
                 told.answers[ask] = self._silence(ask, kinds[at], part.status)
-            elif part.one_hung and len(asks) == 1:
+            elif part.late and len(asks) == 1:
                 _give_up(ask, part, told)
 
     def _silence(self, ask: Ask, kind: str, status: int) -> Failed:
@@ -190,94 +176,6 @@ class _Reader:
         if status in (_NOT_FOUND, _NOT_RUN):
             said = next((line.strip() for line in reversed(self.errors) if "not found" in line), said)
         return Failed(f"{path_of(ask)}: {said}"[:500])
-
-    def _offset(self, part: _Part) -> tuple[float, float]:
-        """The far clock against the middle of the way there and back; the half of it is the doubt."""
-        seconds, _, fraction = part.out.decode().strip().partition(".")
-        fine = fraction.isdigit()
-        there = int(seconds) + (float(f"0.{fraction}") if fine else 0.5)
-        half = max(0.0, (self.timing.received - self.timing.sent) / 2)
-        offset = there - (self.timing.sent + self.timing.received) / 2
-        return round(offset, 6), round(half + (0.0 if fine else 0.5), 6)
-
-    def _processes(self, part: _Part) -> ProcessTable | Failed:
-        lines = part.out.decode(errors="replace").split("\n")
-        first = lines.index("first")
-        last = next(at for at in range(first, len(lines)) if lines[at].startswith("users"))
-        if not lines[0].startswith("self "):
-            raise ValueError(lines[0])
-        mine = int(lines[0].split()[1])
-        found: dict[int, tuple[int, int, bool, str]] = {}
-        for line in lines[1:first]:
-            pid, parent, uid, user_space, name = line.split(" ", 4)
-            found[int(pid)] = (int(parent), int(uid), user_space == "0", name)
-        if not found:
-            return Failed("this system has no /proc to read processes from", "unsupported")
-        firsts = dict(line.split(" ", 1) for line in lines[first + 1 : last])
-        users: dict[int, str] = {}
-        for line in lines[last + 1 :]:
-            fields = line.split(":")
-            if len(fields) > 2 and fields[2].isdigit():
-                users.setdefault(int(fields[2]), fields[0])
-        return ProcessTable(
-            tuple(
-                Process(
-                    pid, _whole_name(name, firsts.get(str(pid), "")), uid, users.get(uid, str(uid)), kernel
-                )
-                for pid, (_, uid, kernel, name) in sorted(found.items())
-                if not _below(pid, mine, found)
-            ),
-            root=mine in found and found[mine][1] == 0,
-        )
-
-    def _listeners(self, part: _Part) -> Sockets:
-        """Both of what ss says and of what was found without it."""
-        lines = part.out.decode(errors="replace").split("\n")
-        if lines[0] != "listeners":
-            raise ValueError(lines[0])
-        listening: set[str] = set()
-        held: dict[int, set[str]] = {}
-        denied = set()
-        for line in lines[1:]:
-            words = line.split()
-            if words[:1] == ["listens"]:
-                listening.add(words[1])
-            elif words[:1] == ["holds"]:
-                held.setdefault(int(words[1]), set()).add(words[2])
-            elif words[:1] == ["denied"]:
-                denied.add(int(words[1]))
-            else:
-                users = _USERS.search(line)
-                inode = _INODE.search(line, users.end() if users else 0)
-                if inode is None:
-                    continue
-                listening.add(inode[1])
-                for pid in _HOLDER.findall(users[0]) if users else ():
-                    held.setdefault(int(pid), set()).add(inode[1])
-        # Who could not be looked into matters only where somebody is still sought.
-        sought = listening.difference(*held.values())
-        kept = {pid: frozenset(inodes) for pid, inodes in held.items()}
-        return Sockets(frozenset(listening), kept, frozenset(denied if sought else ()))
-
-    def _clock(self, part: _Part) -> int | Failed | None:
-        text = part.out.decode(errors="replace")
-        for line in text.splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "maxerror":
-                return int(value.split()[0])
-        if any(word in text for word in _CLOCK_YES):
-            return None
-        if any(word in text for word in _CLOCK_NO):
-            return _NOBODY_US
-        return Failed("neither adjtimex nor timedatectl tells the clock's state there", "unsupported")
-
-    def _command(self, part: _Part) -> Output | Failed:
-        name = part.section.asks[0].argv[0]  # type: ignore[attr-defined]
-        if part.out.endswith(f"\n{self.script.nonce} absent\n".encode()):
-            return Failed(f"{name} is not installed", "absent")
-        out, _, rest = part.out.partition(f"\n{self.script.nonce} err\n".encode())
-        err, _, status = rest.rpartition(f"{self.script.nonce} status ".encode())
-        return Output(int(status), out[:COMMAND_LIMIT], err.removesuffix(b"\n"), len(out) > COMMAND_LIMIT)
 
 
 def _kinds(head: bytes, count: int) -> list[str]:
@@ -373,48 +271,11 @@ _BY_PATH: Final[dict[type[Ask], Callable[..., dict[int, Any]]]] = {
 }
 
 
-def _stat(fields: str) -> Stat:
-    mode, uid, gid, size, mtime, user, group, _ = fields.split(":", 7)
-    return Stat(int(mode, 16), int(uid), int(gid), int(size), int(mtime), _name(user, uid), _name(group, gid))
-
-
-def _name(name: str, number: str) -> str:
-    return number if name in ("", "UNKNOWN") else name
-
-
-def _space(fields: str) -> Space:
-    block, total, free, available, inodes, inodes_free, _ = fields.split(":", 6)
-    size = int(block)
-    return Space(size * int(total), size * int(free), size * int(available), int(inodes), int(inodes_free))
-
-
-def _digest(fields: str) -> str:
-    digest = fields.split()[0].lstrip("\\")
-    if len(digest) != 64:
-        raise ValueError(digest)
-    return digest
-
-
 _FIELDS: Final[dict[type[Ask], Callable[[str], Any]]] = {
-    StatPath: _stat,
-    StatFilesystem: _space,
-    HashFile: _digest,
+    StatPath: tables.stat,
+    StatFilesystem: tables.space,
+    HashFile: tables.digest,
 }
-
-
-def _whole_name(name: str, first: str) -> str:
-    return first if first and first.startswith(name) else name
-
-
-def _below(pid: int, top: int, found: dict[int, tuple[int, int, bool, str]]) -> bool:
-    """Whether a process is the script itself or was started by it."""
-    for _ in range(100):
-        if pid == top:
-            return True
-        if pid not in found:
-            return False
-        pid = found[pid][0]
-    return False
 
 
 def _give_up(ask: Ask, part: _Part, told: Told) -> None:

@@ -120,7 +120,8 @@ def test_the_program_itself_makes_no_changes_on_a_machine_at_rest(tmp_path: Path
     for file in files:
         firstlight("check", "linux-server", "--no-send", "--save", file, state=tmp_path / "s")
     page = json.loads(firstlight("diff", *files, "--format", "json", state=tmp_path / "s").stdout)
-    moving = {"proc.running", "disk.free", "mem.used"}  # the machine that runs the tests is hardly at rest
+    # The machine that runs the tests is hardly at rest: other tests fill disks and listen on ports.
+    moving = {"disk.free", "mem.used", "lim.nofile"}
     assert [each for each in page["results"] if each["item"] not in moving] == []
     assert [
         each["text"] for each in page["readings"] if each["fact"].startswith(("Disk", "Mem", "Time"))

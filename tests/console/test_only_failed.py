@@ -109,3 +109,20 @@ def test_after_an_acceptance_a_run_says_what_changed_since(shop: Path, state: Pa
     table = firstlight("check", str(shop.parent / "shop.yaml"), state=state)
     assert "Changed since acceptance" in table.stdout
     assert "Ann, Bo" in table.stdout
+
+
+def test_a_snapshot_cannot_be_held_to_an_approved_plan(shop: Path, state: Path, tmp_path: Path) -> None:
+    kept = str(tmp_path / "kept.json")
+    check(shop, state, "--save", kept)
+    refused = check(shop, state, "--from", kept, "--approved", "0" * 64)
+    assert refused.returncode == 2
+    assert "--from reads nothing" in refused.stderr
+
+
+def test_a_state_folder_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "state"
+    file.write_text("")
+    refused = firstlight("check", "linux-server", state=file)
+    assert refused.returncode == 2
+    assert "FIRSTLIGHT_STATE" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1

@@ -12,6 +12,8 @@ from ssh_accounts import Account
 from ssh_site import SiteFolder
 from sshd import Sshd, start_sshd
 
+from checks.facts import shell
+
 
 @pytest.fixture(scope="session")
 def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
@@ -48,6 +50,13 @@ def somebody(ssh_server: Sshd) -> Iterator[Account]:
 def rounds(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     """Every round of scripts that this test runs, in order."""
     return spy_on_rounds(monkeypatch)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Sections may take three seconds only, which is still long for a slow machine and short for a test."""
+    monkeypatch.setattr(shell, "SHORT_S", 3)
+    return 3
 
 
 @pytest.fixture

@@ -111,12 +111,21 @@ def test_a_number_needs_no_resolver(ssh_server: Sshd, monkeypatch: pytest.Monkey
 def test_the_next_address_of_a_name_is_tried(ssh_server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that drops what comes, as a broken IPv6 does, has to leave time for the next."""
     monkeypatch.setattr(connection, "CONNECT_S", 3.0)
+    waits: list[float] = []
+
+    class Recorded(connection._Prompt):
+        def settimeout(self, value: float | None) -> None:
+            waits.append(value or 0.0)
+            super().settimeout(value)
+
     with full_listener() as full, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         places = [("127.0.0.1", full), closed.getsockname(), ("127.0.0.1", ssh_server.port)]
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        monkeypatch.setattr(connection, "_Prompt", Recorded)
         assert dial(route_to(ssh_server)) == ssh_server.user
+    assert 0.1 < waits[0] <= 1.0
 
 
 def test_a_closed_port(ssh_server: Sshd) -> None:

@@ -232,7 +232,9 @@ def test_trust_asks_for_every_unknown_key_on_the_way(
 
     wary = trust("--fingerprint", ssh_server.fingerprint())
     assert (wary.code, "jump host bastion is not trusted yet" in wary.err) == (2, True)
+    before = logins(bastion)
     said = trust("--yes").out
+    assert logins(bastion) == before + 1  # the target's key was seen from there
     assert said == (
         f"jump host bastion: [127.0.0.1]:{bastion.port}  ssh-ed25519  {bastion.fingerprint()}\n"
         f"trusted, in {known}\n"

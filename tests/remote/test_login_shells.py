@@ -13,7 +13,19 @@ from pathlib import Path
 
 import pytest
 import services
-from far_side import cause, commands, eventually, read, read_at, running, somebody_at, target_at, tool_folder
+from far_side import (
+    Command,
+    cause,
+    commands,
+    eventually,
+    read,
+    read_at,
+    running,
+    somebody_at,
+    target_at,
+    tool_folder,
+    value,
+)
 from local_reader import read_as
 from parity_samples import make_world, samples, standing
 from ssh_accounts import SHELLS, Account, account
@@ -111,6 +123,26 @@ def test_every_sh_reads_the_same(anybody: Anybody, tmp_path: Path, open_folder: 
         assert same(anybody, read(target, anybody[0].values()))
         programs = {process.exe() for process in running(somebody) if process.name() == "sh"}
         assert programs == {str(Path(program).resolve())}
+
+
+@pytest.mark.parametrize("shell", AS_SH)
+def test_every_sh_ends_what_hangs_and_goes_on(
+    tmp_path: Path, open_folder: Path, shell: str, short: int
+) -> None:
+    """One after the other, with something that answers between them and after them."""
+    tools = tool_folder(open_folder / "tools", sh=services.program(shell, AS_SH[shell]))
+    hanging = [Command(("sh", "-c", f"(sleep 60{at} &); exec sleep 60{at}")) for at in "12"]
+    answering = [Command(("echo", "between")), Command(("echo", "after"))]
+    facts = [hanging[0], answering[0], hanging[1], answering[1]]
+    with (
+        start_sshd(tmp_path, options={"SetEnv": f"PATH={tools}:/usr/bin:/bin"}) as server,
+        somebody_at(server, "bash") as somebody,
+        target_at(server, somebody.name) as target,
+    ):
+        readings = read(target, facts)
+        assert {cause(readings[fact]) for fact in hanging} == {"timeout"}
+        assert [value(readings[fact]).out for fact in answering] == [b"between\n", b"after\n"]
+        assert not [each for each in commands(somebody) if "sleep 60" in each]
 
 
 def test_nologin_has_no_shell(ssh_server: Sshd) -> None:

@@ -33,7 +33,8 @@ from checks.facts.asks import (
 from checks.facts.child import Output
 from checks.facts.pathinfo import Space, Stat
 from checks.facts.shell import Script, compose, new_nonce, root_in, start
-from checks.facts.shell_answers import Timing, Told, read_answers
+from checks.facts.shell_answers import Told, read_answers
+from checks.facts.shell_tables import Timing
 
 TIMING = Timing(1000.0, 1000.5)
 

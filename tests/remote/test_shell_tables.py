@@ -7,7 +7,8 @@ import pytest
 from checks.facts.answered import Failed, ProcessTable, Sockets
 from checks.facts.asks import Ask, AskClock, CompareClocks, ListListeners, ListProcesses
 from checks.facts.shell import compose, new_nonce
-from checks.facts.shell_answers import Timing, read_answers
+from checks.facts.shell_answers import read_answers
+from checks.facts.shell_tables import Timing
 
 
 def answer_of(ask: Ask, said: str, status: int = 0, timing: Timing | None = None) -> object:

@@ -109,6 +109,18 @@ def test_jump_hosts_that_are_no_targets(tmp_path: Path, via: str, name: str) -> 
     assert f"{jump.user}@{jump.host}:{jump.port}" == name
 
 
+def test_a_jump_host_of_ssh_config_is_a_target_where_that_is_over_ssh(tmp_path: Path) -> None:
+    """A target that is this machine only shares its name with the host that ssh_config means."""
+    (tmp_path / "config").write_text("Host a\n ProxyJump here\nHost b\n ProxyJump there\n")
+    targets = (
+        "  a: {address: a}\n  b: {address: b}\n  here: {local: true}\n  there: {address: 10.0.0.9, user: u}\n"
+    )
+    site = loaded(tmp_path, HEAD + targets)
+    router = Router(site.targets, tmp_path / "config")
+    assert [jump.host for jump in router.route(site.targets["a"]).jumps] == ["here"]
+    assert [str(jump) for jump in router.route(site.targets["b"]).jumps] == ["ssh u@10.0.0.9:22"]
+
+
 def test_defaults_and_their_taking_back(tmp_path: Path) -> None:
     site = loaded(
         tmp_path,
