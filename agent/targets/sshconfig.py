@@ -111,7 +111,7 @@ def load_config(file: Path | None) -> SshConfig:
     where = " or ".join(str(path) for path, text in texts.items() if text.strip())
     if not where:
         return SshConfig("ssh_config", None)
-    import_paramiko(invoke=False)
+    import_paramiko()
     for path, text in texts.items():
         _parsed(text, str(path))
     return SshConfig(where, _parsed("\n".join(f"{text}\nHost *" for text in texts.values()), where))
