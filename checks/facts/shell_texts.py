@@ -40,7 +40,7 @@ ME: Final = "exec sh -c 'echo $PPID'"
 # can only make it more patient. A section that outlives its time is killed; a script that does not go on two
 # seconds later is stuck with it, and ends too. Each of these is said in one write, which nothing that the
 # section prints can break in two. Where the connection is gone the script dies before its children, or it
-# would end the watchdog next.
+# would end the watchdog next; where the script has died by itself, the watchdogs end with it.
 WATCH: Final = r"""
 watch() {
   exec 3<&0
@@ -52,6 +52,7 @@ watch() {
     while :; do
       sleep 1 </dev/null >/dev/null 2>&1 3<&- & z=$!
       while kill -0 $z 2>/dev/null; do wait $z 2>/dev/null; done
+      kill -0 $$ || { m=$(@ME@); kill -9 $W $(below $m $W); exit; }
       n=$((n+1))
       if [ -z "$f" ]; then
         if [ $n -ge $l ]; then

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 from far_side import Asked, Command, cause, commands, eventually, read, running, target_at, value
 from relays import Relay
@@ -77,6 +78,21 @@ def test_a_server_whose_session_is_killed(ssh_server: Sshd, somebody: Account) -
         os.kill(mine, signal.SIGKILL)
         assert cause(readings()[LONG]) == "lost"
         nothing_runs(somebody)
+
+
+def test_a_shell_that_is_killed_takes_all_that_it_started_with_it(
+    ssh_server: Sshd, somebody: Account
+) -> None:
+    """As the kernel may do for want of memory: its watchdog notices, for the connection is as it was."""
+    with in_mid_script(ssh_server, somebody, [LONG]) as (_, readings):
+        (shell,) = (each for each in running(somebody) if each.cmdline() == ["sh", "-s"] and leads(each))
+        shell.kill()
+        assert cause(readings()[LONG]) == "lost"
+        eventually("the rest has died", lambda: commands(somebody) == [f"sshd: {somebody.name}@notty"])
+
+
+def leads(process: psutil.Process) -> bool:
+    return os.getsid(process.pid) == process.pid
 
 
 def test_a_line_on_which_nothing_comes_any_more(

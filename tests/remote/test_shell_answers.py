@@ -32,7 +32,7 @@ from checks.facts.asks import (
 )
 from checks.facts.child import Output
 from checks.facts.pathinfo import Space, Stat
-from checks.facts.shell import Script, compose, new_nonce, root_in, start
+from checks.facts.shell import AT_ONCE, Script, compose, new_nonce, root_in, start
 from checks.facts.shell_answers import Told, read_answers
 from checks.facts.shell_tables import Timing
 
@@ -208,6 +208,7 @@ def test_every_path_of_a_script_has_a_root_of_its_own(count: int) -> None:
     script = compose(asks, new_nonce())
     roots = [root for section in script.sections for root in section.roots]
     assert len(set(roots)) == count
+    assert max(len(section.asks) for section in script.sections) <= AT_ONCE
     assert all(Path(root).resolve() == Path("/") for root in roots[:3])
     for root, ask in zip(roots, asks, strict=True):
         assert root_in(f"head: cannot open '{root}{ask.path}' for reading: x") == root  # type: ignore[attr-defined]

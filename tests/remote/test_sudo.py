@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import services
 from far_machines import inside
-from far_side import Asked, Sessions, cause, read, read_at, somebody_at, target_at, tool_folder, value
+from far_side import (
+    Asked,
+    Sessions,
+    cause,
+    eventually,
+    read,
+    read_at,
+    somebody_at,
+    target_at,
+    tool_folder,
+    value,
+)
+from hanging import nobody_can_open
 from local_reader import read_as
 from parity_samples import LISTENERS, World, make_world
 from ssh_accounts import Account, account
@@ -178,6 +193,40 @@ def test_what_even_root_may_not_is_not_blamed_on_sudo(ssh_server: Sshd) -> None:
         reading = read_at(ssh_server, [fact], somebody.name, sudo=True)[fact]
     assert cause(reading) == "denied"
     assert "needs" not in str(reading)
+
+
+def test_what_root_has_answered_before_its_shell_died_is_not_asked_for_again(
+    ssh_server: Sshd, owner: tuple[Account, World]
+) -> None:
+    """The hash comes last in the script, and hangs until somebody kills root's shell."""
+    folder = Path(owner[1].folder)
+    absent, hanging = FileMatch(f"{folder}/closed/nowhere", "x"), FileDigest(f"{folder}/secret")
+    with operator(ssh_server, RIGHTS) as somebody, nobody_can_open(folder / "secret"):
+        killer = threading.Thread(target=kill_parent_of, args=(f"{folder}/secret",))
+        killer.start()
+        readings = read_at(ssh_server, [absent, hanging], somebody.name, sudo=True)
+        killer.join()
+    assert readings[absent] == Unavailable(f"{absent.path}: No such file or directory", "absent")
+    assert cause(readings[hanging]) == "denied"
+    assert "the shell ended before it had answered" in str(readings[hanging])
+
+
+def kill_parent_of(path: str) -> None:
+    """Kill the program that reads this file, and before that the shell which waits for it."""
+    found: list[psutil.Process] = []
+
+    def runs() -> bool:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, IndexError):
+                if process.name() == "sha256sum" and process.cmdline()[-1].endswith(path):
+                    found.append(process)
+        return bool(found)
+
+    eventually("it is being read", runs)
+    parent = found[0].parent()
+    assert parent is not None
+    parent.kill()
+    found[0].kill()
 
 
 def test_processes_that_are_hidden_are_seen_through_sudo(tmp_path: Path, open_folder: Path) -> None:
