@@ -6,6 +6,7 @@ the script then sets its own. What is read is compared with what this machine gi
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
