@@ -81,7 +81,8 @@ class Session:
         stream = _Stream(self._channel, self._nonce, first=not self._begun)
         try:
             self._channel.settimeout(_silence(script))
-            self._channel.sendall(text.encode(errors="surrogateescape"))
+            with suppress(OSError):  # who takes no script may have said why, which is read next
+                self._channel.sendall(text.encode(errors="surrogateescape"))
             ended = stream.collect(script)
         except (OSError, EOFError, SSHException) as problem:
             ended = f"the connection broke off: {problem or type(problem).__name__}"

@@ -93,8 +93,8 @@ def compose(asks: Sequence[Ask], nonce: str, *, apart: bool = False) -> Script:
     for at, section in enumerate(sections):
         signal = "WINCH" if section.limit_s > SHORT_S else "URG"
         lines.append(f"kill -{signal} $D; ( {section.text.strip()}\n) </dev/null 3<&- & wait $!; s=$?")
-        lines.append(f'echo; echo "$N {at} $s"')
-    lines.append('unwatch; echo "$N end" >&2; echo; echo "$N end"; }\n')
+        lines.append(f'echo "\n$N {at} $s"')
+    lines.append('unwatch; echo "$N end" >&2; echo "\n$N end"; }\n')
     return msgspec.structs.replace(script, text="\n".join(lines))
 
 
@@ -161,7 +161,7 @@ def _kinds(asks: Sequence[Ask], roots: Sequence[str], keep: str) -> str:
     for at, (ask, root) in enumerate(zip(asks, roots, strict=True)):
         path = quote(path_of(ask))
         lines.append(f'kind {path}; echo "{at} $k"; case $k in {keep}) set -- "$@" {root}{path} ;; esac')
-    return "\n".join([*lines, 'echo; echo "$N read"; [ $# -eq 0 ] ||'])
+    return "\n".join([*lines, 'echo "\n$N read"; [ $# -eq 0 ] ||'])
 
 
 def _read(asks: Sequence[Ask], roots: Sequence[str]) -> str:

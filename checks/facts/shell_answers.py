@@ -117,7 +117,7 @@ class _Reader:
         elif part.late:
             _give_up(ask, part, told)
         elif not part.torn:
-            with suppress(ValueError, IndexError, StopIteration):
+            with suppress(ValueError, IndexError):
                 told.answers[ask] = self._table(ask, part.out)
             told.answers.setdefault(ask, Failed(f"{ask.describe()}: the answer makes no sense", "parse"))
 

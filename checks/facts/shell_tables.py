@@ -1,6 +1,6 @@
 """What sections and tools print, as what it means.
 
-All of it raises ValueError, IndexError or StopIteration for what makes no sense.
+All of it raises ValueError or IndexError for what makes no sense.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def processes(out: bytes) -> ProcessTable | Failed:
     """All processes but the script itself and what it started."""
     lines = out.decode(errors="replace").split("\n")
     first = lines.index("first")
-    last = next(at for at in range(first, len(lines)) if lines[at].startswith("users"))
+    last = lines.index("users", first)
     if not lines[0].startswith("self "):
         raise ValueError(lines[0])
     mine = int(lines[0].split()[1])

@@ -56,10 +56,13 @@ watch() {
       n=$((n+1))
       if [ -z "$f" ]; then
         if [ $n -ge $l ]; then
-          f=1; n=0; m=$(@ME@); k=$(below $m $W); printf '\n%s late\n' "$N"; kill -9 $k
+          f=1; n=0; m=$(@ME@); k=$(below $m $W)
+          echo "
+$N late"; kill -9 $k
         fi
       elif [ $n -ge 2 ]; then
-        printf '\n%s stuck %s\n' "$N" "$(below $m $W)"; kill -9 $$ $W; exit
+        echo "
+$N stuck $(below $m $W)"; kill -9 $$ $W; exit
       fi
     done ) 2>/dev/null 3<&- &
   D=$!
@@ -87,6 +90,7 @@ kind() {
 """
 
 # Of a name that the kernel has cut off, awk reads how the first argument goes on, up to the byte 0 after it.
+# Users that are not in /etc/passwd are asked for where the machine has them from.
 PROCESSES: Final = r"""
 t=$(grep -hsE '^(Name|State|Pid|PPid|Uid|VmSize):' /proc/[0-9]*/status | awk '
   function out() { if (p != "" && s != "Z" && s != "X") { print p, q, u, v, n; us[u] = 1
@@ -99,9 +103,13 @@ t=$(grep -hsE '^(Name|State|Pid|PPid|Uid|VmSize):' /proc/[0-9]*/status | awk '
           if ((getline x < f) > 0 && match(x, /^[ -~\200-\377]+/)) { x = substr(x, 1, RLENGTH)
             sub(/^.*\//, "", x); sub(/ .*/, "", x); print p, x }
           close(f) }
-        printf "users"; for (u in us) printf " %s", u; print "" }')
+        print "users"
+        while ((getline x < "/etc/passwd") > 0) { split(x, a, ":")
+          if (a[3] in us) { print a[1] "::" a[3]; delete us[a[3]] } }
+        printf "others"; for (u in us) printf " %s", u; print "" }')
 printf 'self %s\n%s\n' "$$" "$t"
-{ getent passwd ${t##*users} || cat /etc/passwd; } 2>/dev/null
+u=${t##*others}; [ -z "$u" ] || getent passwd $u 2>/dev/null
+true
 """
 
 # ss(8) asks the kernel for listening sockets alone, while reading /proc/net/tcp walks through all there could

@@ -64,6 +64,7 @@ ODD_NAMES = {
 # Of this process alone: other tests that run beside these have a world as well.
 OURS = f"fl{os.getpid()}-"
 LONG_NAME = f"{OURS}a-name-longer-than-the-kernel-keeps"
+STRANGER = f"{OURS}user-without-a-name"
 LISTENERS = (f"{OURS}root-listens", f"{OURS}user-listens")
 
 
@@ -143,6 +144,7 @@ def samples(world: World) -> dict[str, Fact]:
         "Sysctl that is a folder": Sysctl("net.ipv4"),
         "Processes with a long name": Processes(LONG_NAME),
         "Processes with a cut name": Processes(LONG_NAME[:15]),
+        "Processes of a user without a name": Processes(STRANGER),
         "Processes of the kernel": Processes("kthreadd"),
         "Processes that do not run": Processes("flt-does-not-run"),
         "ProcessLimits": ProcessLimits(LONG_NAME),
@@ -203,7 +205,8 @@ def make_world(account: Account) -> Iterator[World]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flt-world-")))
         folder.chmod(0o755)
         _make_files(folder, stack)
-        _run_sleeper(folder, stack)
+        _run_sleeper(folder, LONG_NAME, 0, stack)
+        _run_sleeper(folder, STRANGER, 3_999_999, stack)
         for name, uid in zip(LISTENERS, (0, account.uid), strict=True):
             port = _run_listener(folder, name, uid, stack)
         closed = stack.enter_context(socket.socket())
@@ -253,13 +256,13 @@ def _make_files(folder: Path, stack: contextlib.ExitStack) -> None:
         (odd / name).write_text(f"the content of number {number}\n")
 
 
-def _run_sleeper(folder: Path, stack: contextlib.ExitStack) -> None:
-    """A program whose name the kernel cuts off."""
-    program = folder / LONG_NAME
+def _run_sleeper(folder: Path, name: str, uid: int, stack: contextlib.ExitStack) -> None:
+    """A program of this name, which the kernel cuts off where it is long."""
+    program = folder / name
     shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
-    process = subprocess.Popen([program, "3600"])
+    process = subprocess.Popen([program, "3600"], user=uid)
     stack.callback(_end, process)
-    while Path(f"/proc/{process.pid}/comm").read_text().strip() != LONG_NAME[:15]:
+    while Path(f"/proc/{process.pid}/comm").read_text().strip() != name[:15]:
         time.sleep(0.001)
 
 

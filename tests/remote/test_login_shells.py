@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -161,6 +162,22 @@ def test_nologin_has_no_shell(ssh_server: Sshd) -> None:
         reading = read_at(ssh_server, [FileStat("/etc/passwd")], somebody.name)[FileStat("/etc/passwd")]
         assert cause(reading) == "no-shell"
         assert "This account is currently not available" in str(reading)
+
+
+def test_what_ends_before_it_is_asked_is_cited_all_the_same(
+    ssh_server: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = session.Session.ask
+
+    def late(self: session.Session, *asks: Any, **how: Any) -> session.Round:
+        eventually("it has hung up", lambda: self._channel.closed)
+        return ask(self, *asks, **how)
+
+    monkeypatch.setattr(session.Session, "ask", late)
+    with somebody_at(ssh_server, "nologin") as somebody:
+        reading = read_at(ssh_server, [FileStat("/etc/passwd")], somebody.name)[FileStat("/etc/passwd")]
+    assert cause(reading) == "no-shell"
+    assert "This account is currently not available" in str(reading)
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,9 @@ self 90
 first
 7 a-name-that-goes-on
 8 /not/its/name
-users 0 33 4000
-root:x:0:0:root:/root:/bin/sh
+users
+root::0
+others 33 4000
 DOM\\name:x:33:33::/:/bin/sh
 """
 
