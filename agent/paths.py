@@ -65,6 +65,14 @@ class State(msgspec.Struct, frozen=True):
     def last(self) -> Path:
         return self.root / "last"
 
+    @property
+    def history(self) -> Path:
+        return self.root / "history"
+
+    @property
+    def answers(self) -> Path:
+        return self.root / "answers"
+
     def prepare(self) -> None:
         """Make the folder, private. Raises `BadInput` where it belongs to someone else, `OSError` else."""
         make_folder(self.root)
@@ -81,7 +89,8 @@ class State(msgspec.Struct, frozen=True):
 
 
 def file_of(site: str, profile: str) -> str:
-    """The name of the file that is kept for a profile at a site; an empty site is that of no enrolment.
+    """The name of the file that is kept for a profile (or a target) at a site; an empty site is that of no
+    enrolment.
 
     ``plant-a--linux-server.json``; where that would not be the name of these two alone, or none that every
     filesystem takes, a digest makes it so.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.facts.asks import Connect
+from checks.facts.asks import Connect, Talk
 
 if TYPE_CHECKING:
     from agent.planning import Planned
@@ -65,9 +65,10 @@ def _rows(planned: Planned) -> Iterator[tuple[str, str, str, str]]:
             source = hop.name
     for target in planned.plan.targets:
         for ask in planned.plan.asks(target.name):
-            if isinstance(ask, Connect):
+            if isinstance(ask, Connect | Talk):
+                host, port = (ask.host, ask.port) if isinstance(ask, Connect) else ask.destination
                 source = target.name if target.vantage != "local" else AGENT
-                seen.setdefault((source, ask.host, str(ask.port)), "what is checked")
+                seen.setdefault((source, host, str(port)), "what is checked")
     for (source, host, port), why in seen.items():
         yield source, host, f"{port}/tcp", why
 

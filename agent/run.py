@@ -13,6 +13,7 @@ import msgspec
 
 from agent import __version__
 from agent.collect import HOSTS_AT_ONCE, Interrupted, collect, utc_now
+from agent.history import Recollection, record
 from agent.identity import UNENROLLED, load_salts
 from agent.paths import state
 from agent.planning import Planned
@@ -52,10 +53,14 @@ def check_now(
     trigger: Trigger,
     limit: int = HOSTS_AT_ONCE,
     accept_new: bool = False,
+    keep: bool = True,
 ) -> Run:
-    """Read what the plan needs and evaluate. Ctrl-C ends the reading; the run is partial then."""
+    """Read what the plan needs and evaluate. Ctrl-C ends the reading; the run is partial then.
+
+    `keep` says whether its numbers go into the history that forecasts are made from.
+    """
     plan = planned.plan
-    sources = _sources(planned, accept_new)
+    sources = _sources(planned, site, accept_new)
     started, begin, partial = utc_now(), monotonic(), False
     try:
         with progress(plan) as on_reading:
@@ -67,24 +72,30 @@ def check_now(
     finally:
         sources.close()
     snapshot = msgspec.structs.replace(snapshot, site=site)
+    if keep:
+        record(state(), snapshot)
     return _evaluated(plan, snapshot, site, trigger, started, begin, partial)
 
 
-def _sources(planned: Planned, accept_new: bool) -> Sources:
+def _sources(planned: Planned, site: str, accept_new: bool) -> Sources:
     """Where the plan's targets in scope are read from: without a site file this machine is all there is."""
+    from agent.targets.sources import Sources
     from checks.facts.localhost import LocalHost
 
-    def here() -> LocalHost:
-        return LocalHost(stuck_dir=state().root / "stuck")
+    at = state()
+
+    def memory(target: str) -> Recollection:
+        return Recollection(at, site, target)
+
+    def here(target: str) -> LocalHost:
+        return LocalHost(stuck_dir=at.root / "stuck", memory=memory(target))
 
     if planned.site is None:
-        from agent.targets.sources import Sources
-
-        return Sources(dict.fromkeys((target.name for target in planned.plan.targets), here()), {})
+        return Sources({target.name: here(target.name) for target in planned.plan.targets}, {})
     from agent.targets.sources import sources_of
 
     in_scope = dict.fromkeys(source for unit in planned.plan.units for source in unit.sources)
-    return sources_of(planned.site, in_scope, planned.router, here, accept_new=accept_new)
+    return sources_of(planned.site, in_scope, planned.router, here, memory, accept_new=accept_new)
 
 
 def check_saved(plan: Plan, saved: Snapshot, *, site: str | None) -> Run:

@@ -7,6 +7,7 @@ exception for the reader of this module and never an empty default.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
@@ -93,6 +94,15 @@ class Fact(msgspec.Struct, frozen=True):
         `value` is of the declared type. What is left out here still counts where a check judges it.
         """
         return value
+
+    @classmethod
+    def series(cls, value: Any) -> Mapping[str, float]:
+        """The numbers of the value that later runs may want to recall, by name: they make forecasts.
+
+        `value` is of the declared type. Few and small: they are kept for every run.
+        """
+        del value
+        return {}
 
 
 FACTS: dict[str, type[Fact]] = {}

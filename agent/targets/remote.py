@@ -14,24 +14,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.reading import reading_of
 from agent.targets.route import Route
-from agent.targets.tunnel import connect_through
+from agent.targets.tunnel import talk_through
 from checks.errors import Unreachable
-from checks.fact import Fact, Reading, Unavailable
+from checks.fact import Fact, NotReadable, Reading, Unavailable
 from checks.facts.answered import AnsweredHost, Failed, NotYet, ProcessTable, Sockets
 from checks.facts.asks import (
     Ask,
     Connect,
-    HashFile,
     ListListeners,
     ListProcesses,
     ReadFile,
+    Recall,
+    RecallAnswer,
     RunCommand,
-    StatFilesystem,
-    StatPath,
+    Talk,
     is_template,
     path_of,
 )
 from checks.facts.host import MOUNT_TABLE
+from checks.facts.memory import Memory, NoMemory
 from checks.facts.mounttable import Mount, mount_of, parse_mounts
 from checks.facts.permitted import Permitted
 
@@ -46,8 +47,8 @@ Deliver = Callable[[Fact, Reading, float], None]
 MAX_ROUNDS: Final = 12
 RETRIES: Final = 4
 """Rounds for what is left after something hung: one to see which mounts do, and a few for what is stuck."""
-CONNECTS: Final = 8
-"""Connects through the tunnel at a time."""
+AT_ONCE: Final = 8
+"""Connects and conversations through the tunnel at a time."""
 
 SUDOERS: Final = "{user} ALL=(root) NOPASSWD: /usr/bin/sh -s, /bin/sh -s"
 """What lets a login run the script as root; it is as good as root itself."""
@@ -56,8 +57,9 @@ SUDOERS: Final = "{user} ALL=(root) NOPASSWD: /usr/bin/sh -s, /bin/sh -s"
 class RemoteTarget:
     """One target over SSH, for one run. Used by one thread; `abort` may be called from another."""
 
-    def __init__(self, route: Route, dialer: Dialer) -> None:
+    def __init__(self, route: Route, dialer: Dialer, memory: Memory | None = None) -> None:
         self.route = route
+        self._memory: Memory = memory or NoMemory()
         self._dialer = dialer
         self._answers: dict[Ask, Any] = {}
         self._transport: Transport | None = None
@@ -116,25 +118,29 @@ class RemoteTarget:
         for ask in asks:
             if (failed := _pointless(ask)) is not None:
                 self._answers[ask] = failed
+            elif isinstance(ask, Recall):
+                self._answers[ask] = self._memory.series(ask.fact)
+            elif isinstance(ask, RecallAnswer):
+                self._answers[ask] = self._memory.answer(ask.item)
         asks = [ask for ask in asks if ask not in self._answers]
         if not asks:
             return
-        connects = [ask for ask in asks if isinstance(ask, Connect)]
-        others = [ask for ask in asks if not isinstance(ask, Connect)]
+        talks = [ask for ask in asks if isinstance(ask, Connect | Talk)]
+        others = [ask for ask in asks if not isinstance(ask, Connect | Talk)]
         found: dict[Ask, Any] = {}
         try:
             transport = self._connected()
             tunnel = threading.Thread(
-                target=lambda: found.update(connect_through(transport, connects, CONNECTS)),
+                target=lambda: found.update(talk_through(transport, talks, AT_ONCE)),
                 name="tunnel",
                 daemon=True,
             )
-            if connects:
+            if talks:
                 tunnel.start()
             if others:
                 self._by_script(others)
                 self._as_root(others)
-            if connects:
+            if talks:
                 tunnel.join()
         except Unreachable as problem:
             self._lost = problem
@@ -271,16 +277,28 @@ class RemoteTarget:
 
 def _pointless(ask: Ask) -> Failed | None:
     """Why there is no use in asking at all, as where this is asked of the machine itself."""
-    if isinstance(ask, Connect) and not (isinstance(ask.port, int) and 0 < ask.port < 65536):
-        return Failed(f"{ask.port} is not a port", "unsupported")
+    if isinstance(ask, Connect | Talk):
+        port = ask.port if isinstance(ask, Connect) else ask.destination[1]
+        good = isinstance(port, int) and 0 < port < 65536
+        return None if good else Failed(f"{port} is not a port", "unsupported")
     try:
         texts = [path_of(ask), *(ask.argv if isinstance(ask, RunCommand) else ())]
         if b"\0" in "".join(texts).encode(errors="surrogateescape"):
             return Failed(f"{ask.describe()}: embedded null byte", "failed")
     except UnicodeEncodeError as problem:
         return Failed(f"{ask.describe()!r}: {problem.reason}", "failed")
-    if isinstance(ask, ReadFile | StatPath | StatFilesystem | HashFile) and not ask.path.startswith("/"):
-        return Failed(f"{ask.path!r} is not an absolute path", "unsupported")
+    if isinstance(ask, RunCommand) and (ask.secret_environment or ask.secret_stdin):
+        from checks.facts.named_secret import secret_of
+
+        try:
+            for where in (*dict(ask.secret_environment).values(), ask.secret_stdin):
+                if where:
+                    secret_of(where)
+        except NotReadable as problem:
+            return Failed(problem.reason, problem.cause)
+    path = getattr(ask, "path", None)
+    if path is not None and not path.startswith("/"):
+        return Failed(f"{path!r} is not an absolute path", "unsupported")
     return None
 
 

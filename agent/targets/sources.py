@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.targets.sitefile import Site, SiteTarget
 from checks.facts.host import Host
+from checks.facts.memory import Memory
 from checks.model import Target
 from checks.plan import HERE
 
@@ -57,18 +58,18 @@ def sources_of(
     site: Site,
     names: Iterable[str],
     router: Router | None,
-    here: Callable[[], Host],
+    here: Callable[[str], Host],
+    memory: Callable[[str], Memory],
     *,
     accept_new: bool = False,
 ) -> Sources:
-    """The sources of these targets, nothing connected yet.
+    """The sources of these targets, nothing connected yet; `memory` is what is remembered of each.
 
     Asks for passwords and passphrases now if any are to be asked for. Raises `BadInput` where a secret or key
     cannot be had.
     """
     targets = [site.targets[name] for name in names]
-    host = here()
-    hosts = {target.name: host for target in targets if target.here}
+    hosts = {target.name: here(target.name) for target in targets if target.here}
     far = [target for target in targets if not target.here]
     if not far or router is None:
         return Sources(hosts, {})
@@ -80,4 +81,5 @@ def sources_of(
     credentials = Credentials()
     credentials.prepare(routes.values())
     dialer = Dialer(credentials, accept_new=accept_new)
-    return Sources(hosts, {name: RemoteTarget(route, dialer) for name, route in routes.items()}, dialer)
+    remotes = {name: RemoteTarget(route, dialer, memory(name)) for name, route in routes.items()}
+    return Sources(hosts, remotes, dialer)

@@ -1,4 +1,4 @@
-"""TCP connects made from a target's side, through the SSH connection to it (direct-tcpip, RFC 4254 7.2).
+"""TCP from a target's side, through the SSH connection to it (direct-tcpip, RFC 4254 7.2).
 
 The far sshd resolves the name and makes the connect. Its words tell refused, timeout, no route and unknown
 name apart; the time it took includes the way to the target and back.
@@ -6,8 +6,10 @@ name apart; the time it took includes the way to the target and back.
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
@@ -16,25 +18,78 @@ from paramiko import ChannelException, SSHException
 
 from agent.targets.channels import open_forward
 from agent.targets.connection import cause_of
+from checks.fact import NotReadable
 from checks.facts.answered import Failed
-from checks.facts.asks import Ask, Connect
+from checks.facts.asks import Ask, Connect, Talk
+from checks.facts.dial import NotConnected
 from checks.facts.network import Connection, Outcome
 
 if TYPE_CHECKING:
-    from paramiko import Transport
+    from paramiko import Channel, Transport
 
+PIECE: Final = 32 * 1024
 PROHIBITED: Final = 1
 """The reason code of a server that forwards nothing, or not to there (RFC 4254 5.1)."""
 
 
-def connect_through(
-    transport: Transport, asks: Sequence[Connect], at_a_time: int
-) -> dict[Ask, Connection | Failed]:
-    """What comes of each connect, some at a time, none waiting for another's timeout."""
-    todo: SimpleQueue[Connect] = SimpleQueue()
+class TunnelDialer:
+    """Dials from the far side of an SSH connection (`checks.facts.dial.Dialer`)."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        near, far = socket.socketpair()
+        try:
+            channel = self._open(host, port, timeout)
+        except BaseException:
+            near.close()
+            far.close()
+            raise
+        near.settimeout(timeout)
+        _pump(far, channel)
+        return near
+
+    @contextmanager
+    def address(self, host: str, port: int, timeout: float) -> Iterator[tuple[str, int]]:
+        """A port of this machine that takes one connection and no second one."""
+        channel = self._open(host, port, timeout)
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1)
+        listener.settimeout(timeout)
+
+        def take() -> None:
+            try:
+                link, _ = listener.accept()
+            except OSError:
+                channel.close()
+            else:
+                _pump(link, channel)
+            finally:
+                listener.close()
+
+        threading.Thread(target=take, name="forward", daemon=True).start()
+        try:
+            name, number = listener.getsockname()[:2]
+            yield name, number
+        finally:
+            listener.close()
+            channel.close()
+
+    def _open(self, host: str, port: int, timeout: float) -> Channel:
+        opened = _opened(self._transport, host, port, timeout)
+        if isinstance(opened, Connection):
+            raise NotConnected(host, port, opened)
+        if isinstance(opened, Failed):
+            raise NotReadable(opened.reason, opened.cause)
+        return opened[0]
+
+
+def talk_through(transport: Transport, asks: Sequence[Connect | Talk], at_a_time: int) -> dict[Ask, object]:
+    """What comes of each connect and conversation, some at a time, none waiting for another's timeout."""
+    todo: SimpleQueue[Connect | Talk] = SimpleQueue()
     for ask in asks:
         todo.put(ask)
-    found: dict[Ask, Connection | Failed] = {}
+    found: dict[Ask, object] = {}
 
     def work() -> None:
         while True:
@@ -42,7 +97,7 @@ def connect_through(
                 ask = todo.get_nowait()
             except Empty:
                 return
-            found[ask] = _connect(transport, ask)
+            found[ask] = _connect(transport, ask) if isinstance(ask, Connect) else _talk(transport, ask)
 
     workers = [
         threading.Thread(target=work, name="tunnel", daemon=True) for _ in range(min(at_a_time, len(asks)))
@@ -54,16 +109,37 @@ def connect_through(
     return found
 
 
+def _talk(transport: Transport, ask: Talk) -> object:
+    try:
+        return ask.talk(TunnelDialer(transport))
+    except NotReadable as problem:
+        return Failed(problem.reason, problem.cause)
+    except Exception as problem:  # noqa: BLE001 - the border: a conversation may be anyone's, the others go on
+        if not transport.is_active():
+            return Failed(f"the SSH connection broke off: {problem or type(problem).__name__}", "lost")
+        return Failed(f"{type(problem).__name__}: {problem}"[:1000])
+
+
 def _connect(transport: Transport, ask: Connect) -> Connection | Failed:
-    timeout = float(ask.timeout)
+    opened = _opened(transport, ask.host, int(ask.port), float(ask.timeout))
+    if not isinstance(opened, tuple):
+        return opened
+    opened[0].close()
+    return opened[1]
+
+
+def _opened(
+    transport: Transport, host: str, port: int, timeout: float
+) -> tuple[Channel, Connection] | Connection | Failed:
+    """The channel with how long it took, or what came of it instead."""
     began = monotonic()
     try:
-        channel = open_forward(transport, ask.host, int(ask.port), timeout)
+        channel = open_forward(transport, host, port, timeout)
     except ChannelException as problem:
         if problem.code == PROHIBITED:
             return Failed(
                 "needs: the SSH server has to forward connections (AllowTcpForwarding, PermitOpen), "
-                f"it refuses one to {ask.host}:{ask.port}",
+                f"it refuses one to {host}:{port}",
                 "denied",
             )
         took = round((monotonic() - began) * 1000, 3)
@@ -72,6 +148,33 @@ def _connect(transport: Transport, ask: Connect) -> Connection | Failed:
         if transport.is_active() and "timeout" in str(problem).lower():
             return Connection("timeout", round(timeout * 1000, 3), "", f"no answer within {timeout:g} s")
         return Failed(f"the SSH connection broke off: {problem or type(problem).__name__}", "lost")
-    took = round((monotonic() - began) * 1000, 3)
-    channel.close()
-    return Connection("connected", took)
+    return channel, Connection("connected", round((monotonic() - began) * 1000, 3))
+
+
+def _pump(link: socket.socket, channel: Channel) -> None:
+    """Carry bytes both ways until either side has ended; two threads that end with what they carry."""
+
+    def there() -> None:
+        try:
+            while data := link.recv(PIECE):
+                channel.sendall(data)
+            channel.shutdown_write()
+        except (OSError, EOFError):
+            channel.close()
+
+    def back() -> None:
+        try:
+            while data := channel.recv(PIECE):
+                link.sendall(data)
+            link.shutdown(socket.SHUT_WR)
+        except (OSError, EOFError):
+            pass
+        finally:
+            outward.join()
+            channel.close()
+            link.close()
+
+    channel.settimeout(None)
+    outward = threading.Thread(target=there, name="tunnel out", daemon=True)
+    outward.start()
+    threading.Thread(target=back, name="tunnel in", daemon=True).start()

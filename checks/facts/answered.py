@@ -19,20 +19,26 @@ from checks.facts.asks import (
     CompareClocks,
     Connect,
     HashFile,
+    ListFolder,
     ListListeners,
     ListProcesses,
     ReadFile,
+    ReadFrom,
+    Recall,
+    RecallAnswer,
     RunCommand,
     StatFilesystem,
     StatPath,
+    Talk,
 )
-from checks.facts.host import COMMAND_TIMEOUT_S, FILE_LIMIT, MOUNT_TABLE, Host
+from checks.facts.host import FILE_LIMIT, MOUNT_TABLE, Host
 from checks.facts.mounttable import Mount, parse_mounts
-from checks.facts.pathinfo import Space, Stat, within
+from checks.facts.pathinfo import Entry, Space, Stat, within
 from checks.facts.processtable import Listeners, Process
 
 if TYPE_CHECKING:
     from checks.facts.child import Output
+    from checks.facts.memory import Answer, Sample
     from checks.facts.network import Connection
 
 
@@ -153,6 +159,29 @@ class AnsweredHost(Host):
         answer: Connection = self._answer(Connect(name, port, timeout))
         return answer
 
-    def run(self, argv: list[str], timeout: float = COMMAND_TIMEOUT_S) -> Output:
-        answer: Output = self._answer(RunCommand(tuple(argv), timeout))
+    def list_folder(self, path: str) -> tuple[Entry, ...]:
+        if not path.startswith("/"):
+            raise NotReadable(f"{path!r} is not an absolute path", "unsupported")
+        answer: tuple[Entry, ...] = self._answer(ListFolder(path))
+        return answer
+
+    def read_from(self, path: str, offset: int) -> bytes:
+        if not path.startswith("/"):
+            raise NotReadable(f"{path!r} is not an absolute path", "unsupported")
+        data: bytes = self._answer(ReadFrom(path, offset))
+        return data
+
+    def execute(self, ask: RunCommand) -> Output:
+        answer: Output = self._answer(ask)
+        return answer
+
+    def talk(self, ask: Talk) -> Any:
+        return self._answer(ask)
+
+    def recall(self, fact: str) -> tuple[Sample, ...]:
+        answer: tuple[Sample, ...] = self._answer(Recall(fact))
+        return answer
+
+    def answer(self, item: str) -> Answer | None:
+        answer: Answer | None = self._answer(RecallAnswer(item))
         return answer

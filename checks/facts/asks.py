@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+
+if TYPE_CHECKING:
+    from checks.facts.dial import Dialer
 
 _GAP: Final = re.compile(r"<[^<>]*>")
 _GAPS: Final = (("<pid ", r"[1-9][0-9]{0,9}"), ("<", r"[^\0\n]{1,4096}"))
@@ -83,6 +86,25 @@ class AskClock(Ask, frozen=True, tag="clock"):
         return "ask the kernel about its clock (adjtimex or timedatectl, reading only)"
 
 
+class ListFolder(Ask, frozen=True, tag="list"):
+    """Names and types of what lies in a folder, not of what lies below."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"list {self.path}"
+
+
+class ReadFrom(Ask, frozen=True, tag="read-from"):
+    """What a regular file holds from a byte on (counted from 0), up to the reader's limit."""
+
+    path: str
+    offset: int | str
+
+    def describe(self) -> str:
+        return f"read {self.path} from byte {self.offset}"
+
+
 class CompareClocks(Ask, frozen=True, tag="compare-clocks"):
     """How far the machine's clock is from that of the agent."""
 
@@ -102,35 +124,66 @@ class Connect(Ask, frozen=True, tag="connect"):
 
 
 class RunCommand(Ask, frozen=True, tag="run"):
-    """A program's output, without a shell; `timeout` in seconds."""
+    """A program's output, without a shell; `timeout` in seconds.
+
+    `environment` are variables beside PATH and LC_ALL. What is secret is named (`checks.facts.named_secret`)
+    and put in only when the program starts: `secret_environment` by variable, `secret_stdin` for its input.
+    """
 
     argv: tuple[str, ...]
     timeout: float = 4.0
+    environment: tuple[tuple[str, str], ...] = ()
+    secret_environment: tuple[tuple[str, str], ...] = ()
+    secret_stdin: str = ""
 
     def describe(self) -> str:
         import shlex
 
-        return f"run {shlex.join(self.argv)}"
+        given = [f"{name}={shlex.quote(value)}" for name, value in self.environment]
+        given += [f"{name}=<{where}>" for name, where in self.secret_environment]
+        fed = f", with <{self.secret_stdin}> on its standard input" if self.secret_stdin else ""
+        return f"run {' '.join([*given, shlex.join(self.argv)])}{fed}"
 
 
-AnyAsk = (
-    ReadFile
-    | StatPath
-    | StatFilesystem
-    | HashFile
-    | ListProcesses
-    | ListListeners
-    | AskClock
-    | CompareClocks
-    | Connect
-    | RunCommand
-)
-"""Every kind of ask, for decoding."""
+class Talk(Ask, frozen=True):
+    """Base of asks that hold a conversation over TCP: a request, a handshake, a query.
+
+    A subclass stands beside the fact that asks it, and says how the conversation goes once; it is held from
+    this machine or through a tunnel, whichever the `Dialer` opens.
+    """
+
+    @property
+    def destination(self) -> tuple[str, int | str]:
+        """Host and port, for the plan and for the people of the firewall."""
+        raise NotImplementedError
+
+    def talk(self, dialer: Dialer) -> object:
+        """The answer. Raises `NotReadable` (of which `NotConnected` tells why no connection came about)."""
+        raise NotImplementedError
+
+
+class Recall(Ask, frozen=True, tag="recall"):
+    """What earlier runs recorded of the fact with this id (`Fact.series`)."""
+
+    fact: str
+
+    def describe(self) -> str:
+        return f"recall what earlier runs read of {self.fact}"
+
+
+class RecallAnswer(Ask, frozen=True, tag="recall-answer"):
+    """What somebody answered to a manual item."""
+
+    item: str
+
+    def describe(self) -> str:
+        return f"look up the answer to {self.item}"
 
 
 def path_of(ask: Ask) -> str:
     """The path that an ask is about; empty where it is about none."""
-    return ask.path if isinstance(ask, ReadFile | StatPath | StatFilesystem | HashFile) else ""
+    about_paths = ReadFile | StatPath | StatFilesystem | HashFile | ListFolder | ReadFrom
+    return ask.path if isinstance(ask, about_paths) else ""
 
 
 def is_template(ask: Ask) -> bool:
@@ -150,8 +203,10 @@ def _instance(ask: Ask, template: Ask) -> bool:
 
 
 def _fits(given: object, wanted: object) -> bool:
-    if isinstance(wanted, str) and isinstance(given, str) and "<" in wanted:
-        return _pattern(wanted).fullmatch(given) is not None
+    if isinstance(wanted, str) and isinstance(given, str | int) and "<" in wanted:
+        return _pattern(wanted).fullmatch(str(given)) is not None
+    if isinstance(wanted, tuple) and isinstance(given, tuple):
+        return len(given) == len(wanted) and all(map(_fits, given, wanted))
     return given == wanted
 
 
@@ -170,4 +225,6 @@ def _fields(ask: Ask) -> tuple[object, ...]:
 
 
 def _texts(ask: Ask) -> list[str]:
-    return [field for field in _fields(ask) if isinstance(field, str)]
+    fields = _fields(ask)
+    words = ask.argv if isinstance(ask, RunCommand) else ()
+    return [field for field in (*fields, *words) if isinstance(field, str)]

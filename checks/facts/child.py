@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 OUTPUT_LIMIT: Final = 1024 * 1024
+FED_LIMIT: Final = 64 * 1024
 GRACE_S: Final = 0.5
 """How long a killed child may take to die before it counts as stuck in the kernel."""
 
@@ -47,10 +48,20 @@ class Overrun(NotReadable):
         self.pid, self.alive = pid, alive
 
 
-def run(argv: Sequence[str], timeout: float, *, search: str, limit: int = OUTPUT_LIMIT) -> Output:
+def run(
+    argv: Sequence[str],
+    timeout: float,
+    *,
+    search: str,
+    limit: int = OUTPUT_LIMIT,
+    environment: Mapping[str, str] | None = None,
+    fed: bytes = b"",
+) -> Output:
     """Run a command to its end, or to `timeout` seconds or `limit` bytes of output, and kill it there.
 
-    `search` is the PATH the command is found on. Raises `Overrun`, or `NotReadable` where it cannot start.
+    `search` is the PATH the command is found on, `environment` what it gets beside that and LC_ALL, `fed` its
+    standard input (64 KiB at most, which a pipe takes without a reader). Raises `Overrun`, or `NotReadable`
+    where it cannot start.
     """
     import shutil
     import subprocess
@@ -63,14 +74,17 @@ def run(argv: Sequence[str], timeout: float, *, search: str, limit: int = OUTPUT
         process = subprocess.Popen(
             [program, *argv[1:]],
             cwd="/",
-            env={"PATH": search, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
+            env={"PATH": search, "LC_ALL": "C"} | dict(environment or {}),
+            stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as error:
         raise NotReadable(f"{argv[0]} cannot be started: {error.strerror}", "failed") from error
+    if process.stdin is not None:
+        with suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(fed[:FED_LIMIT])
     output, whole = _drain(process, deadline, limit)
     if whole:
         try:

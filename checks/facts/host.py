@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from checks.facts.asks import RunCommand
 
 if TYPE_CHECKING:
-    from checks.facts.asks import Ask
+    from checks.facts.asks import Ask, Talk
     from checks.facts.child import Output
+    from checks.facts.memory import Answer, Sample
     from checks.facts.mounttable import Mount
     from checks.facts.network import Connection
-    from checks.facts.pathinfo import Space, Stat
+    from checks.facts.pathinfo import Entry, Space, Stat
     from checks.facts.processtable import Listeners, Process
 
 FILE_LIMIT: Final = 4 * 1024 * 1024
+FOLDER_LIMIT: Final = 10_000
 COMMAND_TIMEOUT_S: Final = 4.0
 
 MOUNT_TABLE: Final = "/proc/self/mountinfo"
@@ -65,6 +69,15 @@ class Host(ABC):
         """The SHA-256 of a regular file, 64 hex digits. Causes as for `read_bytes`, bar the size."""
 
     @abstractmethod
+    def list_folder(self, path: str) -> tuple[Entry, ...]:
+        """What lies in a folder, by name; at most `FOLDER_LIMIT` of it. Causes as for `stat`, unsupported
+        (not a folder), too-large."""
+
+    @abstractmethod
+    def read_from(self, path: str, offset: int) -> bytes:
+        """A regular file's bytes from `offset` on, `FILE_LIMIT` at most. Causes as for `read_bytes`."""
+
+    @abstractmethod
     def mounts(self) -> tuple[Mount, ...]:
         """The mount table; empty where the system shows none."""
 
@@ -95,9 +108,25 @@ class Host(ABC):
     def connect(self, name: str, port: int, timeout: float) -> Connection:
         """What comes of a TCP connect from there; a refused one is an answer too."""
 
-    @abstractmethod
     def run(self, argv: list[str], timeout: float = COMMAND_TIMEOUT_S) -> Output:
         """A command's output (argv, no shell, LC_ALL=C).
 
         Causes: absent, timeout, stuck, failed; an exit status is none.
         """
+        return self.execute(RunCommand(tuple(argv), timeout))
+
+    @abstractmethod
+    def execute(self, ask: RunCommand) -> Output:
+        """The same with everything that `RunCommand` may carry."""
+
+    @abstractmethod
+    def talk(self, ask: Talk) -> Any:
+        """What comes of a conversation over TCP, held from there; of the type that the ask declares."""
+
+    @abstractmethod
+    def recall(self, fact: str) -> tuple[Sample, ...]:
+        """What earlier runs recorded of the fact with this id at this target, the oldest first."""
+
+    @abstractmethod
+    def answer(self, item: str) -> Answer | None:
+        """What somebody answered to a manual item at this target; None where nobody did."""

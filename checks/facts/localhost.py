@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from checks.fact import NotReadable
-from checks.facts.host import COMMAND_TIMEOUT_S, FILE_LIMIT, MOUNT_TABLE, Host
-from checks.facts.pathinfo import Space, Stat, must_be_file, unreadable, within
+from checks.facts.host import FILE_LIMIT, FOLDER_LIMIT, MOUNT_TABLE, Host
+from checks.facts.pathinfo import Entry, Space, Stat, file_type, must_be_file, unreadable, within
 
 if TYPE_CHECKING:
+    from checks.facts.asks import RunCommand, Talk
     from checks.facts.child import Output
+    from checks.facts.memory import Answer, Memory, Sample
     from checks.facts.mounttable import Mount
     from checks.facts.network import Connection
     from checks.facts.processtable import Listeners, Process
@@ -53,11 +56,18 @@ class LocalHost(Host):
     """This machine, for one run: its tables are read once, at first use, and may be asked from many threads.
 
     `root` is what stands for ``/`` (an image or a recorded tree), `stuck_dir` where stuck children are
-    remembered from run to run, `tools` the PATH that commands are found on.
+    remembered from run to run, `tools` the PATH that commands are found on, `memory` what is remembered of
+    the target that this machine is.
     """
 
-    def __init__(self, root: str = "/", stuck_dir: Path | None = None, tools: str = TOOLS) -> None:
-        self._root = root.rstrip("/")
+    def __init__(
+        self,
+        root: str = "/",
+        stuck_dir: Path | None = None,
+        tools: str = TOOLS,
+        memory: Memory | None = None,
+    ) -> None:
+        self._root, self._memory = root.rstrip("/"), memory
         self._tools, self._stuck_dir = tools, stuck_dir
         self._mounts = Once(self._read_mounts)
         self._processes = Once(self._read_processes)
@@ -77,7 +87,7 @@ class LocalHost(Host):
         real = self.path(path)
         try:
             # Asked before it is opened: opening a device or a pipe can already do something.
-            must_be_file(path, Path(real).stat().st_mode)
+            must_be_file(path, os.stat(real).st_mode)  # noqa: PTH116 - pathlib drops a closing slash
             handle = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
             try:
                 must_be_file(path, os.fstat(handle).st_mode)
@@ -93,7 +103,7 @@ class LocalHost(Host):
         if remote is not None:
             return remote.stat(path)
         try:
-            seen = Path(self.path(path)).stat()
+            seen = os.stat(self.path(path))  # noqa: PTH116 - pathlib drops a closing slash
         except OSError as error:
             raise unreadable(path, error) from error
         return Stat(seen.st_mode, seen.st_uid, seen.st_gid, seen.st_size, int(seen.st_mtime))
@@ -113,10 +123,59 @@ class LocalHost(Host):
             block * seen.f_blocks, block * seen.f_bfree, block * seen.f_bavail, seen.f_files, seen.f_ffree
         )
 
-    def run(self, argv: list[str], timeout: float = COMMAND_TIMEOUT_S) -> Output:
+    def execute(self, ask: RunCommand) -> Output:
         from checks.facts.child import run
 
-        return run(argv, timeout, search=self._tools)
+        given = dict(ask.environment)
+        fed = ""
+        if ask.secret_environment or ask.secret_stdin:
+            from checks.facts.named_secret import secret_of
+
+            given |= {name: secret_of(where) for name, where in ask.secret_environment}
+            fed = secret_of(ask.secret_stdin) if ask.secret_stdin else ""
+        return run(ask.argv, ask.timeout, search=self._tools, environment=given, fed=fed.encode())
+
+    def talk(self, ask: Talk) -> object:
+        from checks.facts.dial import LocalDialer
+
+        return ask.talk(LocalDialer())
+
+    def recall(self, fact: str) -> tuple[Sample, ...]:
+        return self._memory.series(fact) if self._memory is not None else ()
+
+    def answer(self, item: str) -> Answer | None:
+        return self._memory.answer(item) if self._memory is not None else None
+
+    def list_folder(self, path: str) -> tuple[Entry, ...]:
+        remote = self._remote_of(path)
+        if remote is not None:
+            return remote.list_folder(path)
+        try:
+            with os.scandir(self.path(path)) as entries:
+                found = [Entry(entry.name, _entry_type(entry)) for entry in islice(entries, FOLDER_LIMIT + 1)]
+        except NotADirectoryError as error:
+            raise NotReadable(f"{path} is not a folder", "unsupported") from error
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if len(found) > FOLDER_LIMIT:
+            raise NotReadable(f"{path} holds more than {FOLDER_LIMIT} names", "too-large")
+        return tuple(sorted(found, key=lambda entry: entry.name))
+
+    def read_from(self, path: str, offset: int) -> bytes:
+        remote = self._remote_of(path)
+        if remote is not None:
+            return remote.read_from(path, offset)
+        real = self.path(path)
+        try:
+            must_be_file(path, os.stat(real).st_mode)  # noqa: PTH116 - as above
+            handle = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+            try:
+                os.lseek(handle, offset, os.SEEK_SET)
+                return _read_up_to(handle, FILE_LIMIT)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise unreadable(path, error) from error
 
     def sha256(self, path: str) -> str:
         import hashlib
@@ -125,7 +184,7 @@ class LocalHost(Host):
         if remote is not None:
             return hashlib.sha256(remote.read_bytes(path, FILE_LIMIT)).hexdigest()
         try:
-            must_be_file(path, Path(self.path(path)).stat().st_mode)
+            must_be_file(path, os.stat(self.path(path)).st_mode)  # noqa: PTH116 - as above
             with Path(self.path(path)).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
@@ -194,6 +253,13 @@ def _read_up_to(handle: int, limit: int) -> bytes:
     while len(data) < limit and (part := os.read(handle, min(limit - len(data), 1 << 20))):
         data += part
     return bytes(data)
+
+
+def _entry_type(entry: os.DirEntry[str]) -> str:
+    try:
+        return file_type(entry.stat().st_mode)
+    except OSError:
+        return "link" if entry.is_symlink() else "unknown"
 
 
 def _windows_space(path: str) -> Space:

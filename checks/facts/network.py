@@ -12,6 +12,8 @@ from checks.fact import Fact, NotReadable, fact
 from checks.facts.asks import Ask, Connect
 
 if TYPE_CHECKING:
+    import socket
+
     from checks.facts.host import Host
 
 Outcome = Literal["connected", "refused", "timeout", "dns", "no-route", "failed"]
@@ -79,34 +81,43 @@ def _is_number(value: float | str) -> bool:
 
 def connect(name: str, port: int, timeout: float) -> Connection:
     """Try the addresses of `name` one after the other until one connects; `timeout` seconds for all."""
+    link, came_of = open_connection(name, port, timeout)
+    if link is not None:
+        link.close()
+    return came_of
+
+
+def open_connection(name: str, port: int, timeout: float) -> tuple[socket.socket | None, Connection]:
+    """As `connect`, with the open socket where there is one, which the caller closes."""
     import socket
 
     began = time.monotonic()
     addresses = _resolve(name, port, timeout)
     if isinstance(addresses, Connection):
-        return addresses
+        return None, addresses
     tried: list[Connection] = []
     for at, (family, address) in enumerate(addresses):
         left = timeout - (time.monotonic() - began)
         if left <= 0 and tried:
             break
         asked = time.monotonic()
-        with socket.socket(family, socket.SOCK_STREAM) as link:
-            link.settimeout(max(0.05, left / (len(addresses) - at)))
-            outcome: Outcome
-            try:
-                link.connect(address)
-                outcome, detail = "connected", ""
-            except TimeoutError:
-                outcome, detail = "timeout", f"no answer within {timeout:g} s"
-            except OSError as error:
-                outcome = _OUTCOMES.get(error.errno or 0, "failed")
-                detail = error.strerror or str(error)
+        link = socket.socket(family, socket.SOCK_STREAM)
+        link.settimeout(max(0.05, left / (len(addresses) - at)))
+        outcome: Outcome
+        try:
+            link.connect(address)
+            outcome, detail = "connected", ""
+        except TimeoutError:
+            outcome, detail = "timeout", f"no answer within {timeout:g} s"
+        except OSError as error:
+            outcome = _OUTCOMES.get(error.errno or 0, "failed")
+            detail = error.strerror or str(error)
         took = round((time.monotonic() - asked) * 1000, 3)
         tried.append(Connection(outcome, took, str(address[0]), detail))
         if outcome == "connected":
-            return tried[-1]
-    return min(tried, key=lambda one: _TELLING.index(one.outcome))
+            return link, tried[-1]
+        link.close()
+    return None, min(tried, key=lambda one: _TELLING.index(one.outcome))
 
 
 def _resolve(name: str, port: int, timeout: float) -> list[tuple[Any, Any]] | Connection:

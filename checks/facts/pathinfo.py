@@ -45,6 +45,13 @@ class Space(msgspec.Struct, frozen=True):
     inodes_free: int
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """Something in a folder: its name, and its `file_type`, links followed (``link``: it leads nowhere)."""
+
+    name: str
+    type: str
+
+
 def unreadable(path: str, error: OSError) -> NotReadable:
     """Why a path could not be read, with its cause code."""
     return NotReadable(f"{path}: {error.strerror or error}", _CAUSES.get(error.errno or 0, "failed"))

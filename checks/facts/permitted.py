@@ -7,7 +7,7 @@ is `NotReadable` with the cause ``not-approved``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checks.fact import Fact, NotReadable
 from checks.facts.asks import (
@@ -16,21 +16,27 @@ from checks.facts.asks import (
     CompareClocks,
     Connect,
     HashFile,
+    ListFolder,
     ListListeners,
     ListProcesses,
     ReadFile,
+    ReadFrom,
+    Recall,
+    RecallAnswer,
     RunCommand,
     StatFilesystem,
     StatPath,
+    Talk,
     covered,
 )
-from checks.facts.host import COMMAND_TIMEOUT_S, FILE_LIMIT, MOUNT_TABLE, Host
+from checks.facts.host import FILE_LIMIT, MOUNT_TABLE, Host
 
 if TYPE_CHECKING:
     from checks.facts.child import Output
+    from checks.facts.memory import Answer, Sample
     from checks.facts.mounttable import Mount
     from checks.facts.network import Connection
-    from checks.facts.pathinfo import Space, Stat
+    from checks.facts.pathinfo import Entry, Space, Stat
     from checks.facts.processtable import Listeners, Process
 
 NOT_APPROVED: Final = "not-approved"
@@ -86,5 +92,20 @@ class Permitted(Host):
     def connect(self, name: str, port: int, timeout: float) -> Connection:
         return self._let(Connect(name, port, timeout)).connect(name, port, timeout)
 
-    def run(self, argv: list[str], timeout: float = COMMAND_TIMEOUT_S) -> Output:
-        return self._let(RunCommand(tuple(argv), timeout)).run(argv, timeout)
+    def list_folder(self, path: str) -> tuple[Entry, ...]:
+        return self._let(ListFolder(path)).list_folder(path)
+
+    def read_from(self, path: str, offset: int) -> bytes:
+        return self._let(ReadFrom(path, offset)).read_from(path, offset)
+
+    def execute(self, ask: RunCommand) -> Output:
+        return self._let(ask).execute(ask)
+
+    def talk(self, ask: Talk) -> Any:
+        return self._let(ask).talk(ask)
+
+    def recall(self, fact: str) -> tuple[Sample, ...]:
+        return self._let(Recall(fact)).recall(fact)
+
+    def answer(self, item: str) -> Answer | None:
+        return self._let(RecallAnswer(item)).answer(item)

@@ -6,6 +6,7 @@ gone the mount is answered for without starting another one.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +16,19 @@ from typing import Final
 from checks.fact import NotReadable
 from checks.facts import stuck
 from checks.facts.child import Overrun, run
+from checks.facts.host import FILE_LIMIT, FOLDER_LIMIT
 from checks.facts.mounttable import Mount, mount_of
-from checks.facts.pathinfo import Space, Stat, must_be_file, within
+from checks.facts.pathinfo import Entry, Space, Stat, file_type, must_be_file, within
 
 TIMEOUT_S: Final = 4.0
 """Below the five seconds that a fact has, so that the reading says what hung and not only that it did."""
 
 MAX_LINKS: Final = 40
+
+_TYPES: Final = {b"f": "file", b"d": "directory", b"p": "fifo", b"s": "socket"} | dict.fromkeys(
+    (b"N", b"L", b"l", b"?"), "link"
+)
+"""What find's ``%Y`` says; of a link that leads nowhere, N, L or ?."""
 
 _SAID: Final = {"No such file or directory": "absent", "Not a directory": "absent"} | {
     "Permission denied": "denied",
@@ -45,6 +52,27 @@ class RemoteMount:
         count = limit // 65536 + 1
         argv = ["dd", f"if={real}", "bs=65536", f"count={count}", "iflag=nonblock,fullblock", "status=none"]
         return within(path, self._ask(path, argv, count * 65536 + 1), limit)
+
+    def read_from(self, path: str, offset: int) -> bytes:
+        """As `Host.read_from`."""
+        real = self._real(path)
+        must_be_file(path, int(self._ask(path, ["stat", "-L", "-c", "%f", "--", real]), 16))
+        argv = ["dd", f"if={real}", "bs=65536", f"skip={offset}", f"count={FILE_LIMIT}", "status=none"]
+        flags = "iflag=nonblock,fullblock,skip_bytes,count_bytes"
+        return self._ask(path, [*argv, flags], FILE_LIMIT + 1)
+
+    def list_folder(self, path: str) -> tuple[Entry, ...]:
+        """As `Host.list_folder`; needs GNU find(1)."""
+        form = ["-mindepth", "1", "-maxdepth", "1", "-printf", "%Y %f\\0"]
+        real = self._real(path)
+        if file_type(int(self._ask(path, ["stat", "-L", "-c", "%f", "--", real]), 16)) != "directory":
+            raise NotReadable(f"{path} is not a folder", "unsupported")
+        out = self._ask(path, ["find", real.rstrip("/") + "/", *form], FOLDER_LIMIT * 300)
+        found = [line.partition(b" ") for line in out.split(b"\0") if line]
+        if len(found) > FOLDER_LIMIT:
+            raise NotReadable(f"{path} holds more than {FOLDER_LIMIT} names", "too-large")
+        entries = (Entry(os.fsdecode(name), _TYPES.get(kind, "device")) for kind, _, name in found)
+        return tuple(sorted(entries, key=lambda entry: entry.name))
 
     def stat(self, path: str) -> Stat:
         """As `Host.stat`."""

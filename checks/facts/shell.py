@@ -24,16 +24,31 @@ from checks.facts.asks import (
     AskClock,
     CompareClocks,
     HashFile,
+    ListFolder,
     ListListeners,
     ListProcesses,
     ReadFile,
+    ReadFrom,
     RunCommand,
     StatFilesystem,
     StatPath,
     path_of,
 )
-from checks.facts.host import FILE_LIMIT
-from checks.facts.shell_texts import CLOCK, COMMAND, KINDS, LISTENERS, ME, PRELUDE, PROCESSES, REAP, WATCH
+from checks.facts.host import FILE_LIMIT, FOLDER_LIMIT
+from checks.facts.shell_texts import (
+    BARE,
+    CLOCK,
+    COMMAND,
+    FOLDER,
+    KINDS,
+    LISTENERS,
+    ME,
+    PRELUDE,
+    PROCESSES,
+    REAP,
+    WATCH,
+    WITH,
+)
 
 SHORT_S: Final = 5
 LONG_S: Final = 30
@@ -138,7 +153,7 @@ def _sections(asks: Sequence[Ask], roots: _Roots, apart: bool) -> list[Section]:
             sections.append(Section(found[:1], text, SHORT_S))
     for kind, make in _BY_PATH.items():
         paths = [ask for ask in asks if type(ask) is kind]
-        size = 1 if apart else AT_ONCE
+        size = 1 if apart or kind in _ALONE else AT_ONCE
         for group in (tuple(paths[at : at + size]) for at in range(0, len(paths), size)):
             own = tuple(roots.new() for _ in group)
             limit = LONG_S if kind is HashFile else SHORT_S
@@ -151,8 +166,19 @@ def _sections(asks: Sequence[Ask], roots: _Roots, apart: bool) -> list[Section]:
 
 def _run(ask: RunCommand) -> str:
     argv = " ".join(map(quote, ask.argv))
+    given = dict(ask.environment)
+    fed = ""
+    if ask.secret_environment or ask.secret_stdin:
+        from checks.facts.named_secret import secret_of
+
+        given |= {name: secret_of(where) for name, where in ask.secret_environment}
+        fed = secret_of(ask.secret_stdin) if ask.secret_stdin else ""
+    # What is secret is a word of this script and of a shell's own command, never of a program's arguments.
+    exports = " ".join(f"{name}={quote(value)}; export {name};" for name, value in given.items())
+    start = WITH.replace("@EXPORTS@", exports) if given else BARE
     text = COMMAND.replace("@NAME@", quote(ask.argv[0])).replace("@LIMIT@", str(COMMAND_LIMIT + 1))
-    return text.replace("@ARGV@", argv)
+    text = text.replace("@ARGV@", argv).replace("@EXEC@", start)
+    return text.replace("@FED@", f"say {quote(fed)} |" if fed else "")
 
 
 def _kinds(asks: Sequence[Ask], roots: Sequence[str], keep: str) -> str:
@@ -180,6 +206,22 @@ def _hash(asks: Sequence[Ask], roots: Sequence[str]) -> str:
     return f'{_kinds(asks, roots, "[fn]")} sha256sum -- "$@"'
 
 
+def _from(asks: Sequence[Ask], roots: Sequence[str]) -> str:
+    (ask,) = asks
+    assert isinstance(ask, ReadFrom)
+    keep = f'{_kinds(asks, roots, "f")} tail -c +{int(ask.offset) + 1} -- "$@"'
+    return f"{keep} | head -c {FILE_LIMIT}"
+
+
+def _list(asks: Sequence[Ask], roots: Sequence[str]) -> str:
+    (ask,) = asks
+    text = FOLDER.replace("@PATH@", quote(path_of(ask))).replace("@ROOT@", roots[0])
+    return text.replace("@LIMIT@", str(FOLDER_LIMIT))
+
+
+_ALONE: Final = (ListFolder, ReadFrom)
+"""What cannot share a process with others of its kind."""
+
 _TABLES: Final[dict[type[Ask], str]] = {
     ListProcesses: PROCESSES,
     ListListeners: LISTENERS,
@@ -190,4 +232,6 @@ _BY_PATH: Final[dict[type[Ask], Callable[[Sequence[Ask], Sequence[str]], str]]] 
     StatPath: _stat,
     StatFilesystem: _space,
     HashFile: _hash,
+    ReadFrom: _from,
+    ListFolder: _list,
 }

@@ -6,6 +6,7 @@ Pure: bytes in, answers out. Whatever the far side sent, however torn, wrong or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -19,14 +20,18 @@ from checks.facts.asks import (
     AskClock,
     CompareClocks,
     HashFile,
+    ListFolder,
     ListListeners,
     ListProcesses,
     ReadFile,
+    ReadFrom,
     RunCommand,
     StatFilesystem,
     StatPath,
     path_of,
 )
+from checks.facts.host import FOLDER_LIMIT
+from checks.facts.pathinfo import Entry
 from checks.facts.shell import Script, Section, root_in
 from checks.facts.shell_tables import Timing
 
@@ -207,7 +212,13 @@ def _by_kind(ask: Ask, kind: str) -> Failed | None:
         return Failed(f"{path}: No such file or directory", "absent")
     if kind == "x":
         return _denied(ask)
-    if kind in KINDS and isinstance(ask, ReadFile | HashFile):
+    if isinstance(ask, ListFolder):
+        if kind == "d":
+            return None
+        return _denied(ask) if kind == "c" else Failed(f"{path} is not a folder", "unsupported")
+    if kind == "n" and isinstance(ask, ReadFrom):
+        return _denied(ask)
+    if kind in KINDS and isinstance(ask, ReadFile | HashFile | ReadFrom):
         return Failed(f"{path} is a {KINDS[kind]}, not a file", "unsupported")
     return None
 
@@ -263,11 +274,39 @@ def _lines(body: bytes, section: Section, left: Sequence[int], *, whole: bool) -
     return found
 
 
+def _rest(body: bytes, section: Section, left: Sequence[int], *, whole: bool) -> dict[int, Any]:
+    """All that came, of a section about one file."""
+    del section
+    return dict.fromkeys(left, body) if whole else {}
+
+
+def _names(body: bytes, section: Section, left: Sequence[int], *, whole: bool) -> dict[int, Any]:
+    """The names in a folder, each behind its kind and the root."""
+    if not whole:
+        return {}
+    path = path_of(section.asks[0])
+    pieces = re.split(
+        rb"(?:^|\n)([a-z]) " + re.escape(section.roots[0].encode()) + b" ", body.removesuffix(b"\n")
+    )
+    found = [
+        Entry(name.decode(errors="surrogateescape"), _ENTRY_TYPES.get(kind.decode(), "device"))
+        for kind, name in zip(pieces[1::2], pieces[2::2], strict=True)
+    ]
+    if len(found) > FOLDER_LIMIT:
+        return dict.fromkeys(left, Failed(f"{path} holds more than {FOLDER_LIMIT} names", "too-large"))
+    return dict.fromkeys(left, tuple(sorted(found, key=lambda entry: entry.name)))
+
+
+_ENTRY_TYPES: Final = {"f": "file", "d": "directory", "p": "fifo", "s": "socket", "l": "link"}
+
+
 _BY_PATH: Final[dict[type[Ask], Callable[..., dict[int, Any]]]] = {
     ReadFile: _files,
     StatPath: _lines,
     StatFilesystem: _lines,
     HashFile: _lines,
+    ReadFrom: _rest,
+    ListFolder: _names,
 }
 
 

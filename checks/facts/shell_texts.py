@@ -13,6 +13,7 @@ LC_ALL=C; export LC_ALL; unset LANGUAGE ENV BASH_ENV IFS
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 umask 077; cd /
 N=@NONCE@
+case ${KSH_VERSION-} in *MIRBSD*) say() { print -r -- "$1"; } ;; *) say() { printf '%s\n' "$1"; } ;; esac
 echo; echo "$N go"
 """
 
@@ -141,16 +142,42 @@ elif command -v timedatectl >/dev/null 2>&1; then timedatectl show -p NTPSynchro
 else echo none; fi 2>&1
 """
 
+# The names of a folder, each in a line that begins with its kind and the root of the path, which no name can
+# hold; a name may hold anything else. `say` writes its argument as it is. A folder that is closed is c.
+FOLDER: Final = r"""
+p=@PATH@; kind "$p"; if [ "$k" = d ]; then [ -r "$p" ] && [ -x "$p" ] || k=c; fi
+echo "0 $k"; echo "
+$N read"
+if [ "$k" = d ]; then
+  n=0
+  for f in "${p%/}"/* "${p%/}"/.[!.]* "${p%/}"/..?*; do
+    if [ -d "$f" ]; then k=d; elif [ -f "$f" ]; then k=f; elif [ -p "$f" ]; then k=p
+    elif [ -S "$f" ]; then k=s; elif [ -e "$f" ]; then k=v; elif [ -L "$f" ]; then k=l; else continue; fi
+    n=$((n+1)); say "$k @ROOT@ ${f##*/}"
+    [ $n -le @LIMIT@ ] || break
+  done
+fi
+"""
+
 # A program and never a builtin or function of the shell, with nothing but PATH and LC_ALL, as one that runs
-# here. Standard output as it comes; then what went to standard error, and last the exit status.
+# here. @EXEC@ starts it, @FED@ writes its standard input. Standard output as it comes; then what went to
+# standard error, and last the exit status.
 COMMAND: Final = r"""
 p=; case @NAME@ in */*) [ ! -f @NAME@ ] || [ ! -x @NAME@ ] || p=1 ;; *)
   IFS=:; for d in $PATH; do [ ! -f "$d"/@NAME@ ] || [ ! -x "$d"/@NAME@ ] || p=1; done; unset IFS ;;
 esac
 if [ -n "$p" ]; then
-  { e=$({ { (exec env -i PATH="$PATH" LC_ALL=C @ARGV@); s=$?; echo >&2; echo "$N status $s" >&2; } |
+  { e=$({ @FED@ { (@EXEC@ @ARGV@); s=$?; echo >&2; echo "$N status $s" >&2; } |
           head -c @LIMIT@ >&5; } 2>&1 | tail -c 65536)
   } 5>&1
   echo; echo "$N err"; printf '%s\n' "$e"
 else echo; echo "$N absent"; fi
 """
+
+BARE: Final = 'exec env -i PATH="$PATH" LC_ALL=C'
+
+# With variables of its own, whose values must not show in the arguments of any program: all others are unset
+# by the shell itself, as far as it lets them.
+WITH: Final = r"""for v in $(env | awk -F= '/^[A-Za-z_][A-Za-z_0-9]*=/ { print $1 }'); do
+    case $v in PATH|LC_ALL) ;; *) command unset "$v" 2>/dev/null ;; esac; done
+    @EXPORTS@ exec"""

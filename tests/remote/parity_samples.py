@@ -1,11 +1,14 @@
 """A world of files, processes and sockets that reading may trip over, and for every fact what to read of it.
 
-`samples` is pure, so that the tests can be named before the world is there.
+`samples` is pure, so that the tests can be named before the world is there. The facts of an area may have
+theirs in a module of their own, `parity_<area>.py`: with `samples(world)` as here, and, where they are
+needed, `make(folder, stack)` for files and processes of its own and `STANDING` as `_STANDING`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import socket
@@ -61,6 +64,12 @@ ODD_NAMES = {
     "longest": "n" * 255,
 }
 
+AREAS: list[Any] = [
+    importlib.import_module(path.stem)
+    for path in sorted(Path(__file__).parent.glob("parity_*.py"))
+    if path.stem != "parity_samples"
+]
+
 # Of this process alone: other tests that run beside these have a world as well.
 OURS = f"fl{os.getpid()}-"
 LONG_NAME = f"{OURS}a-name-longer-than-the-kernel-keeps"
@@ -114,6 +123,8 @@ def samples(world: World) -> dict[str, Fact]:
         found[f"FileMatch {name}"] = FileMatch(path, r"(\w+) *$")
         found[f"FileDigest {name}"] = FileDigest(path)
         found[f"DiskUsage {name}"] = DiskUsage(path)
+    for area in AREAS:
+        found |= area.samples(world)
     file = f"{world.folder}/values.ini"
     return found | {
         "TimeSync": TimeSync(),
@@ -165,7 +176,10 @@ def standing(reading: Reading) -> Any:
         return reading.cause
     assert isinstance(reading, Known)
     seen = reading.value
-    stand_still = _STANDING.get(type(seen))
+    kinds = dict(_STANDING)
+    for area in AREAS:
+        kinds |= getattr(area, "STANDING", {})
+    stand_still = kinds.get(type(seen))
     return (type(seen).__name__, stand_still(seen)) if stand_still else seen
 
 
@@ -205,6 +219,9 @@ def make_world(account: Account) -> Iterator[World]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flt-world-")))
         folder.chmod(0o755)
         _make_files(folder, stack)
+        for area in AREAS:
+            if hasattr(area, "make"):
+                area.make(folder, stack)
         _run_sleeper(folder, LONG_NAME, 0, stack)
         _run_sleeper(folder, STRANGER, 3_999_999, stack)
         for name, uid in zip(LISTENERS, (0, account.uid), strict=True):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from far_side import Asked, cause, read_at, target_at, value
@@ -14,8 +16,11 @@ from ssh_accounts import Account
 from sshd import Sshd, start_sshd
 
 from agent.targets.channels import open_forward, open_session
-from checks.fact import Unavailable
+from checks.fact import Fact, NotReadable, Unavailable
+from checks.facts.asks import Ask, Talk
+from checks.facts.dial import Dialer, LocalDialer, NotConnected
 from checks.facts.files import FileStat
+from checks.facts.host import Host
 from checks.facts.network import TcpConnect
 from checks.facts.reach import Reachability
 
@@ -125,3 +130,119 @@ def test_the_words_of_the_server_are_kept_and_not_printed(
         open_session(transport, 5.0).close()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert logging.getLogger("paramiko").handlers
+
+
+class Echo(Talk, frozen=True, tag="echo"):
+    """Says something to a port and hears the answer; `by_address` dials as a library would."""
+
+    port: int
+    say: bytes = b"hello"
+    by_address: bool = False
+    timeout: float = 5.0
+
+    @property
+    def destination(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    def describe(self) -> str:
+        return f"talk to 127.0.0.1:{self.port}"
+
+    def talk(self, dialer: Dialer) -> bytes:
+        if not self.by_address:
+            with dialer.connect("127.0.0.1", self.port, self.timeout) as link:
+                return self._heard(link)
+        with (
+            dialer.address("127.0.0.1", self.port, self.timeout) as place,
+            socket.create_connection(place, self.timeout) as link,
+        ):
+            with contextlib.suppress(OSError):
+                socket.create_connection(place, 0.2).close()
+            return self._heard(link)
+
+    def _heard(self, link: socket.socket) -> bytes:
+        link.sendall(self.say)
+        link.shutdown(socket.SHUT_WR)
+        heard = b""
+        while part := link.recv(65536):
+            heard += part
+        return heard
+
+
+class Heard(Fact, frozen=True):
+    value_type: ClassVar[type] = bytes
+    ask: Echo
+
+    def describe(self) -> str:
+        return self.ask.describe()
+
+    def asks(self) -> tuple[Ask, ...]:
+        return (self.ask,)
+
+    def read(self, host: Host) -> bytes:
+        heard: bytes = host.talk(self.ask)
+        return heard
+
+
+@pytest.fixture
+def echo_port() -> Iterator[int]:
+    """A port that answers with what it was told, once it was told all of it, in capitals."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                link, _ = listener.accept()
+                threading.Thread(target=answer, args=(link,), daemon=True).start()
+
+    def answer(link: socket.socket) -> None:
+        with link:
+            told = b""
+            while part := link.recv(65536):
+                told += part
+            link.sendall(told.upper())
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("by_address", [False, True], ids=["socket", "address"])
+def test_a_conversation_is_the_same_here_and_through_the_tunnel(
+    ssh_server: Sshd, echo_port: int, by_address: bool
+) -> None:
+    said = b"a long story " * 50_000
+    asks = [Echo(echo_port, b"hello"), Echo(echo_port, said, by_address), Echo(echo_port, b"", by_address)]
+    readings = read_at(ssh_server, [Heard(ask) for ask in asks])
+    for ask in asks:
+        assert value(readings[Heard(ask)]) == ask.say.upper() == ask.talk(LocalDialer())
+
+
+def test_why_no_conversation_came_about_is_told_apart(
+    ssh_server: Sshd, closed_ports: list[int], mute_port: int
+) -> None:
+    refused, mute, none = Echo(closed_ports[0]), Echo(mute_port, timeout=0.5), Echo(0)
+    by_address = Echo(closed_ports[1], by_address=True)
+    readings = read_at(ssh_server, [Heard(ask) for ask in (refused, mute, none, by_address)])
+    assert [cause(readings[Heard(ask)]) for ask in (refused, mute, none, by_address)] == [
+        *("refused", "timeout", "unsupported", "refused")
+    ]
+    with pytest.raises(NotConnected) as told:
+        refused.talk(LocalDialer())
+    assert told.value.cause == told.value.connection.outcome == "refused"
+
+
+def test_a_conversation_that_goes_wrong_costs_only_itself(ssh_server: Sshd, echo_port: int) -> None:
+    class Broken(Echo, frozen=True, tag="broken"):
+        def talk(self, dialer: Dialer) -> bytes:
+            raise ZeroDivisionError("a defect")
+
+    class Refusing(Echo, frozen=True, tag="refusing"):
+        def talk(self, dialer: Dialer) -> bytes:
+            raise NotReadable("the door is shut", "denied")
+
+    facts = [Heard(Broken(echo_port)), Heard(Refusing(echo_port)), Heard(Echo(echo_port))]
+    readings = read_at(ssh_server, facts)
+    assert readings[facts[0]] == Unavailable("ZeroDivisionError: a defect", "failed")
+    assert readings[facts[1]] == Unavailable("the door is shut", "denied")
+    assert value(readings[facts[2]]) == b"HELLO"

@@ -1,0 +1,54 @@
+"""What a fact may recall: numbers that earlier runs recorded, and people's answers to manual items.
+
+The agent keeps both (`agent.history`, `agent.answers`); without one there is nothing to recall.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """The numbers of one fact (`Fact.series`) in one earlier run, and when they were read (aware UTC)."""
+
+    at: datetime
+    values: dict[str, float]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer to a manual item: whether it holds (None: it does not apply), who said so and when.
+
+    `evidence` is the SHA-256 of the file that shows it (64 hex digits) and `evidence_name` its name; `until`
+    ends its validity where the one who answered set an end.
+    """
+
+    holds: bool | None
+    by: str
+    at: datetime
+    note: str = ""
+    evidence: str = ""
+    evidence_name: str = ""
+    until: datetime | None = None
+
+
+class Memory(Protocol):
+    """What is remembered of one target."""
+
+    def series(self, fact: str) -> tuple[Sample, ...]: ...
+
+    def answer(self, item: str) -> Answer | None: ...
+
+
+class NoMemory:
+    """The memory of who remembers nothing."""
+
+    def series(self, fact: str) -> tuple[Sample, ...]:
+        del fact
+        return ()
+
+    def answer(self, item: str) -> Answer | None:
+        del item
+        return None
