@@ -59,8 +59,9 @@ class Recollection:
         return tuple(Sample(line.at, line.of[fact]) for line in self._lines if fact in line.of)
 
     def answer(self, item: str) -> Answer | None:
-        del item
-        return None
+        from agent.answers import newest
+
+        return newest(self._state, self._site, self._target, item)
 
     @cached_property
     def _lines(self) -> list[_Line]:

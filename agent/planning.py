@@ -83,6 +83,16 @@ def plan_for(wanted: Wanted, identity: Identity | None, saved: Snapshot | None) 
     )
 
 
+def site_of(planned: Planned, identity: Identity | None, asked: str | None, no_send: bool) -> str:
+    """The site that the run is of: as asked, as the site file says, or as the agent is enrolled."""
+    named = planned.site.id if planned.site is not None else None
+    if named is not None and asked is not None and asked != named:
+        raise BadInput(f"--site {asked}: the site file is that of {named}")
+    if identity is None or (named is not None and no_send):
+        return asked or named or ""
+    return identity.site(asked or named)
+
+
 def _of_site(wanted: Wanted, file: Path, saved: Snapshot | None) -> Planned:
     from agent.targets.sitefile import load_site
     from agent.targets.sources import router_of, routes_in_words, target_of

@@ -9,7 +9,7 @@ from checks.ids import finding_key
 from checks.model import Message, Result, Scalar, Status, Verdict
 from checks.placeholders import PLACEHOLDER, fill_text
 from checks.profile import Item
-from checks.unit import Unit
+from checks.unit import ITEM, Unit
 
 FROM_A_VANTAGE: Final = ("net.", "tls.", "http.", "db.connect")
 """Checks whose object includes where it was looked at from, because the answer depends on it."""
@@ -41,6 +41,7 @@ class ResultMaker:
         label = clean(label or unnamed, None) + self.suffix
         message = _message(verdict.message, shown)
         fine = verdict.status in (Status.PASS, Status.SKIP)
+        names = {ITEM: item.id} | shown | message.args
         return Result(
             key=finding_key(self.salt, self.unit.target, item.id, label),
             target=self.unit.target,
@@ -55,7 +56,7 @@ class ResultMaker:
             title=clean(check.title, MAX_LABEL),
             message=message,
             evidence=_scalars(verdict.evidence),
-            remedy="" if fine else clean(_remedy(check.remedy, shown | message.args), MAX_TEXT),
+            remedy="" if fine else clean(_remedy(check.remedy, names), MAX_TEXT),
             owner=check.owner,
             duration_ms=round(max(0.0, duration_ms), 3),
         )

@@ -18,6 +18,9 @@ from checks.placeholders import fill_fact, names_in
 from checks.profile import Item
 from checks.registry import Check, Conditional
 
+ITEM = "item"
+"""The placeholder in a fact that stands for the id of the item."""
+
 UNREAD = Unavailable("it was not read in this run", "unread")
 
 
@@ -90,11 +93,12 @@ class Unit(msgspec.Struct, frozen=True, dict=True):
 
     def _case(self, arguments: dict[str, Any]) -> Case:
         facts: dict[str, Fact | None] = {}
+        named = {ITEM: self.item.id} | arguments
         for name, declared in self.check.facts.items():
             if not isinstance(declared, Conditional):
-                facts[name] = fill_fact(declared, arguments)
+                facts[name] = fill_fact(declared, named)
             elif bool(arguments.get(declared.parameter)) is declared.wanted:
-                facts[name] = fill_fact(declared.fact, arguments)
+                facts[name] = fill_fact(declared.fact, named)
             else:
                 facts[name] = None
         return Case(arguments, facts)

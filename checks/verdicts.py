@@ -66,6 +66,17 @@ def skip(
     return _verdict(Status.SKIP, say, object, cause, evidence, None)
 
 
+def manual(
+    say: Message | str,
+    *,
+    object: str | None = None,
+    cause: str = "",
+    evidence: Mapping[str, Scalar] | None = None,
+) -> Verdict:
+    """Only a person can tell, and none has; this never opens and never closes a finding."""
+    return _verdict(Status.MANUAL, say, object, cause, evidence, None)
+
+
 def error(
     say: Message | str,
     *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -100,7 +99,8 @@ def command(
       0  fine; also where the collector cannot be reached and the run waits in the spool
     """
     from agent.identity import load_identity
-    from agent.planning import Wanted, plan_for
+    from agent.operator import login
+    from agent.planning import Wanted, plan_for, site_of
     from agent.run import check_now, check_saved, view_of
     from checks.snapshot import load
 
@@ -115,7 +115,7 @@ def command(
     saved = load(source) if source is not None else None
     wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config)
     planned = plan_for(wanted, identity, saved)
-    at_site = _site_of(planned, identity, site, no_send)
+    at_site = site_of(planned, identity, site, no_send)
     if only_failed:
         planned = _only_failed(wanted, identity, saved, planned, at_site)
     plan = planned.plan
@@ -126,10 +126,17 @@ def command(
     if saved is not None:
         run = check_saved(plan, saved, site=at_site or None)
     else:
-        run = check_now(planned, site=at_site, trigger=Trigger(trigger), limit=limit, accept_new=accept_new)
+        run = check_now(
+            planned,
+            site=at_site,
+            trigger=Trigger(trigger),
+            limit=limit,
+            accept_new=accept_new,
+            keep=not no_send,
+        )
     if save is not None:
         _save(run.snapshot, save)
-    who = operator or _login()
+    who = operator or login()
     if run.trigger is not Trigger.SNAPSHOT and not no_send:
         from agent.last import remember
 
@@ -168,16 +175,6 @@ def _only_failed(
         click.echo("nothing failed, warned or was left untold last time", err=True)
         raise SystemExit(0)
     return plan_for(replace(wanted, pairs=pairs), identity, saved)
-
-
-def _site_of(planned: Planned, identity: Identity | None, asked: str | None, no_send: bool) -> str:
-    """The site that the run is of: as asked, as the site file says, or as the agent is enrolled."""
-    named = planned.site.id if planned.site is not None else None
-    if named is not None and asked is not None and asked != named:
-        raise BadInput(f"--site {asked}: the site file is that of {named}")
-    if identity is None or (named is not None and no_send):
-        return asked or named or ""
-    return identity.site(asked or named)
 
 
 def _ship(run: Run, site: str | None, stage: str, operator: str) -> Shipment:
@@ -219,18 +216,3 @@ def _tell(view: RunView, output: Path | None, save: Path | None, shipment: Shipm
         lines.append(f"{shipment.line}  {shipment.url}".rstrip())
     for line in lines:
         click.echo(line, err=True)
-
-
-def _login() -> str:
-    """Who sits here, as far as the system knows; not who they are by law."""
-    import os
-
-    for name in ("SUDO_USER", "LOGNAME", "USER", "USERNAME"):
-        if found := os.environ.get(name):
-            return found
-    if hasattr(os, "getuid"):
-        import pwd
-
-        with suppress(KeyError):
-            return pwd.getpwuid(os.getuid()).pw_name
-    return ""

@@ -78,6 +78,8 @@ class LocalHost(Host):
         """Where a path of the target stands in this process's view."""
         if not path.startswith("/"):
             raise NotReadable(f"{path!r} is not an absolute path", "unsupported")
+        if "\0" in path:
+            raise NotReadable(f"{path!r}: embedded null byte")
         return self._root + path if self._root else path
 
     def read_bytes(self, path: str, limit: int = FILE_LIMIT) -> bytes:

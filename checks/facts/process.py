@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from checks.facts.processtable import Process
 
 PIDS_SHOWN: Final = 100
+_OPEN_FILES: Final = re.compile(
+    r"^Max open files[ ]+(unlimited|[0-9]{1,18})[ ]+(unlimited|[0-9]{1,18})\b", re.MULTILINE
+)
 UNLIMITED: Final = 2**63 - 1
 
 
@@ -126,15 +130,12 @@ def named(processes: tuple[Process, ...], name: str) -> list[Process]:
 
 
 def parse_open_files(text: str) -> tuple[int, int] | None:
-    """Soft and hard limit in the text of ``/proc/PID/limits``, or None."""
-    for line in text.splitlines():
-        if line.startswith("Max open files"):
-            soft, hard = line.split()[3:5]
-            return (
-                UNLIMITED if soft == "unlimited" else int(soft),
-                UNLIMITED if hard == "unlimited" else int(hard),
-            )
-    return None
+    """Soft and hard limit in the text of ``/proc/PID/limits``, or None where it names none."""
+    found = _OPEN_FILES.search(text)
+    if found is None:
+        return None
+    soft, hard = (UNLIMITED if word == "unlimited" else int(word) for word in found.groups())
+    return soft, hard
 
 
 def user_name(uid: int) -> str:

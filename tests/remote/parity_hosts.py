@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from checks.fact import Fact
+from checks.facts.answers import ManualAnswer
 from checks.facts.asks import Ask, ListFolder, ReadFrom, Recall, RecallAnswer, RunCommand
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def samples(world: Any) -> dict[str, Fact]:
         "Given on standard input": Given(("cat",), "env:PATH"),
         "Given a secret that is not there": Given(("cat",), "env:FL_NO_SUCH_SECRET"),
         "Remembered": Remembered(),
+        "ManualAnswer": ManualAnswer("backup.drill"),
     }
 
 
