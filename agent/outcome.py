@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import click
+
+from checks.errors import FirstlightError
 from checks.model import PlanItem, Result, Severity, Status
 
 if TYPE_CHECKING:
     from agent.ship import Shipment
+    from reports.run.nagios import State
 
 NEVER = "never"
 
@@ -34,17 +39,9 @@ def outcome(
 
     `severities` are those that root causes take from what they explain, by result key.
     """
-    taken = severities or {}
     results = list(results)
-    warned = frozenset((item.target, item.item) for item in plan if item.opens_on == "warn")
-    if fail_on != NEVER:
-        limit = Severity(fail_on)
-        if any(
-            min(result.severity, taken.get(result.key, result.severity)) <= limit
-            and counts_as_finding(result, warned)
-            for result in results
-        ):
-            return 1
+    if _found(results, plan, fail_on, severities or {}):
+        return 1
     if partial or any(result.status is Status.ERROR for result in results):
         return 3
     if shipment is not None and shipment.outcome == "failed":
@@ -52,3 +49,62 @@ def outcome(
     if shipment is not None and shipment.outcome == "refused":
         return 4
     return 0
+
+
+def service_state(
+    results: Iterable[Result],
+    plan: Iterable[PlanItem],
+    *,
+    fail_on: str,
+    partial: bool,
+    severities: Mapping[str, Severity] | None = None,
+) -> State:
+    """The run as the state of a monitored service; what became of its delivery is not part of it.
+
+    Critical for what `outcome` ends with 1 for; unknown where something could not be told, or nothing was
+    checked; a warning for the other fails and for warnings; else fine.
+    """
+    from reports.run.nagios import State
+
+    results = list(results)
+    if _found(results, plan, fail_on, severities or {}):
+        return State.CRITICAL
+    if partial or not results or any(result.status is Status.ERROR for result in results):
+        return State.UNKNOWN
+    if any(result.status in (Status.FAIL, Status.WARN) for result in results):
+        return State.WARNING
+    return State.OK
+
+
+def _found(
+    results: Iterable[Result], plan: Iterable[PlanItem], fail_on: str, taken: Mapping[str, Severity]
+) -> bool:
+    """Whether there is a finding of severity `fail_on` or worse."""
+    if fail_on == NEVER:
+        return False
+    limit = Severity(fail_on)
+    warned = frozenset((item.target, item.item) for item in plan if item.opens_on == "warn")
+    return any(
+        min(result.severity, taken.get(result.key, result.severity)) <= limit
+        and counts_as_finding(result, warned)
+        for result in results
+    )
+
+
+class PluginCommand(click.Command):
+    """A command that may be run as a monitoring plugin: what stops it is UNKNOWN then, never our exit code.
+
+    Our 2 (the input is wrong) would be read as CRITICAL, and 1 as WARNING.
+    """
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except FirstlightError as error:
+            if ctx.params.get("form") != "nagios":
+                raise
+            from reports.run.nagios import State, unknown
+
+            sys.stdout.buffer.write(unknown(str(error)))
+            sys.stdout.buffer.flush()
+            raise SystemExit(int(State.UNKNOWN)) from error

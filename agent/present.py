@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import stat
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from checks.errors import BadInput, FirstlightError
 
 if TYPE_CHECKING:
+    from reports.run.nagios import State
     from reports.run.view import RunView
 
-Form = Literal["table", "json", "html"]
+Form = Literal["table", "json", "html", "junit", "sarif", "markdown", "csv", "prometheus", "nagios"]
 
-SUFFIXES: Final[dict[str, Form]] = {".html": "html", ".htm": "html", ".json": "json"}
+FORMS: Final = get_args(Form)
+
+SUFFIXES: Final[dict[str, Form]] = {
+    ".csv": "csv",
+    ".htm": "html",
+    ".html": "html",
+    ".json": "json",
+    ".md": "markdown",
+    ".prom": "prometheus",
+    ".sarif": "sarif",
+    ".xml": "junit",
+}
 
 FILE_WIDTH: Final = 100
 """Columns of a table in a file or a pipe, which have no width of their own."""
@@ -35,31 +49,59 @@ def refuse_unwritable(*files: Path | None) -> None:
             raise BadInput(f"{file}: the folder {file.absolute().parent} does not exist")
 
 
-def present(view: RunView, form: Form, output: Path | None, *, everything: bool) -> None:
-    """Write the report to `output` or standard output; raises `FirstlightError` where that fails."""
+def present(
+    view: RunView, form: Form, output: Path | None, *, everything: bool, state: State | None = None
+) -> None:
+    """Write the report to `output` or standard output; raises `FirstlightError` where that fails.
+
+    `state` is what a monitoring plugin says, needed for that form only.
+    """
     if form == "table" and output is None:
         _table(view, everything)
         return
-    data = _rendered(view, form, everything)
+    data = _rendered(view, form, everything, state)
     if output is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
     try:
-        output.write_bytes(data)
+        _write(output, data)
     except OSError as error:
         raise FirstlightError(f"{output}: not written: {error.strerror}") from error
 
 
-def _rendered(view: RunView, form: Form, everything: bool) -> bytes:
-    if form == "json":
-        from reports.run import json
+def _write(output: Path, data: bytes) -> None:
+    """Write the file whole or not at all: node_exporter, a web server or a share may read at any moment.
 
-        return json.render(view)
-    if form == "html":
-        from reports.run import html
+    What is not a plain file (a device, a named pipe, /dev/stdout) is written as it is, and so is a file in a
+    folder that takes no new one. A link stays, and what it leads to is replaced.
+    """
+    from agent.durable import write_quickly
 
-        return html.render(view).encode()
+    path = output.resolve()
+    try:
+        mode = output.stat().st_mode
+    except FileNotFoundError:
+        write_quickly(path, data, mode=0o666)  # less what umask takes away, like any other new file
+        return
+    if not stat.S_ISREG(mode) or output.absolute().parts[1:2] in (("dev",), ("proc",)):
+        output.write_bytes(data)
+        return
+    try:
+        write_quickly(path, data, mode=stat.S_IMODE(mode) & 0o777)
+    except PermissionError:
+        path.write_bytes(data)
+
+
+def _rendered(view: RunView, form: Form, everything: bool, state: State | None) -> bytes:
+    if form == "table":
+        return _file_table(view, everything)
+    renderer = import_module(f"reports.run.{form}")
+    data: bytes | str = renderer.render(view, state) if form == "nagios" else renderer.render(view)
+    return data.encode() if isinstance(data, str) else data
+
+
+def _file_table(view: RunView, everything: bool) -> bytes:
     import io
 
     from rich.console import Console

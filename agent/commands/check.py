@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, cast
 import click
 
 from agent.commands.options import scope_options, site_options
-from agent.outcome import NEVER, outcome
-from agent.present import Form, form_of, present, refuse_unwritable
+from agent.outcome import NEVER, PluginCommand, outcome, service_state
+from agent.present import FORMS, Form, form_of, present, refuse_unwritable
 from checks.errors import BadInput, FirstlightError
 from checks.model import Severity, Trigger
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@click.command(short_help="Check this machine, show what to do, deliver the run.")
+@click.command(cls=PluginCommand, short_help="Check this machine, show what to do, deliver the run.")
 @click.argument("profile", required=False)
 @site_options
 @click.option("--limit", type=click.IntRange(1, 200), default=16, show_default=True, help="Hosts at once.")
@@ -34,9 +34,12 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--approved", metavar="DIGEST", help="Refuse to run any other plan than this one.")
 @click.option("--only-failed", is_flag=True, help="Only what failed, warned or could not be told last time.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "html"]), help="[default: table]")
+@click.option("--format", "form", type=click.Choice(FORMS), help="[default: table]")
 @click.option(
-    "-o", "--output", type=FILE, help="Write the report to this file; .html and .json choose the format."
+    "-o",
+    "--output",
+    type=FILE,
+    help="Write the report to this file; .html, .json, .xml, .sarif, .md, .csv and .prom choose the format.",
 )
 @click.option("--all", "everything", is_flag=True, help="List what passed or does not apply, too.")
 @scope_options
@@ -97,6 +100,11 @@ def command(
       3  something could not be checked, or the run not stored
       4  the collector refused the run
       0  fine; also where the collector cannot be reached and the run waits in the spool
+    With --format nagios it ends as a monitoring plugin does:
+      2  (critical) a check fails with a severity of --fail-on or worse
+      3  (unknown) something could not be checked
+      1  (warning) other fails, and warnings
+      0  fine
     """
     from agent.identity import load_identity
     from agent.operator import login
@@ -143,15 +151,24 @@ def command(
         remember(run.snapshot)
     shipment = None if no_send else _ship(run, at_site if identity else None, stage, who)
     view = view_of(run, at_site or run.snapshot.site, stage, who, shipment)
-    present(view, form_of(cast("Form | None", form), output), output, everything=everything)
+    severities = {root.key: root.severity for root in run.roots if root.key}
+    chosen = form_of(cast("Form | None", form), output)
+    state = None
+    if chosen == "nagios":
+        state = service_state(
+            view.results, plan.items(), fail_on=fail_on, partial=run.partial, severities=severities
+        )
+    present(view, chosen, output, everything=everything, state=state)
     _tell(view, output, save, shipment)
+    if state is not None:
+        raise SystemExit(int(state))
     code = outcome(
         view.results,
         plan.items(),
         fail_on=fail_on,
         partial=run.partial,
         shipment=shipment,
-        severities={root.key: root.severity for root in run.roots if root.key},
+        severities=severities,
     )
     raise SystemExit(code)
 
