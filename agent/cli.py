@@ -56,11 +56,23 @@ def _answer(args: list[str]) -> int:
         sys.stdout.write(overview() + "\n")
         return 0
     if args == ["checks", "list"]:
-        from agent.listing import listing
-
-        sys.stdout.write(listing())
-        return 0
+        return _run(args) if _plugins_in_use() else _list()
     return _run(args)
+
+
+def _plugins_in_use() -> bool:
+    """Whether there may be more checks than the built-in ones; that is told without importing any."""
+    from agent.paths import state
+    from checks.plugins import entry_points
+
+    return bool(os.environ.get("FIRSTLIGHT_CHECKS_DIR") or entry_points() or state().config.exists())
+
+
+def _list() -> int:
+    from agent.listing import listing
+
+    sys.stdout.write(listing())
+    return 0
 
 
 def _run(args: list[str]) -> int:

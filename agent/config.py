@@ -1,4 +1,4 @@
-"""What an administrator may set for delivery, in an optional ``config.toml`` of the state folder."""
+"""What an administrator may set, in an optional ``config.toml`` of the state folder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds for a connect and for an answer, days that delivered runs are kept on this machine."""
+    """Seconds for a connect and for an answer, days that delivered runs are kept on this machine.
+
+    `checks_dir` are the folders of checks that are in use where neither --checks-dir nor the environment
+    names any.
+    """
 
     connect_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 30.0
     keep_sent_days: Annotated[float, Meta(ge=0, le=3650)] = 7.0
+    checks_dir: tuple[str, ...] = ()
 
 
 def load_config(state: State) -> Config:

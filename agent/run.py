@@ -129,6 +129,7 @@ def view_of(run: Run, site: str, stage: str, operator: str, shipment: Shipment |
         partial=run.partial,
         adhoc=profile.adhoc,
         unplaced=run.plan.unplaced,
+        conflicts=tuple(str(each) for each in run.plan.conflicts if each.caveat),
         resources=run.resources,
         changes=changes,
         baseline=baseline,

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from checks.conflicts import Conflict, settle
 from checks.errors import BadInput
 from checks.fact import Fact
 from checks.facts.asks import Ask
@@ -52,7 +53,8 @@ class Line(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True, dict=True):
     """What a run will do. `whole` are the units of the entire profile, `units` those in scope.
 
-    `routes` says in words how each target is reached, where that is not simply here.
+    `routes` says in words how each target is reached, where that is not simply here. `conflicts` are demands
+    that contradict each other at a target, and those that the profile settled.
     """
 
     profile: Profile
@@ -62,6 +64,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     units: tuple[Unit, ...]
     routes: dict[str, str] = {}
     roles: dict[str, tuple[str, ...]] = {}
+    conflicts: tuple[Conflict, ...] = ()
 
     def items(self) -> tuple[PlanItem, ...]:
         """The whole plan as it travels, before narrowing."""
@@ -182,7 +185,8 @@ def make_plan(
     targets are reached. Raises `BadInput` where a name fits nothing, or nothing is left to check.
     """
     own = {name: {item.id: item for item in variant.items} for name, variant in variants.items()}
-    whole = tuple(unit for item in profile.items for unit in _units(item, targets, roles, own))
+    every = [unit for item in profile.items for unit in _units(item, targets, roles, own)]
+    whole, conflicts = msgspec.structs.astuple(settle(every, profile, variants, roles))
     if not whole:
         wanted = ", ".join(sorted({role for item in profile.items for role in item.roles}))
         raise BadInput(f"profile {profile.id} has nothing for these targets; its items are for {wanted}")
@@ -210,6 +214,7 @@ def make_plan(
         units,
         dict(routes or {}),
         {name: tuple(each) for name, each in roles.items()},
+        conflicts,
     )
 
 

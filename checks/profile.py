@@ -18,8 +18,10 @@ from checks.ids import rule_digest
 from checks.model import OVERRIDDEN, Severity
 from checks.nearest import did_you_mean
 from checks.parameters import canonical
+from checks.placeholders import fill_text
 from checks.profile_source import VARIABLE, ItemSource, Source, load_source, variables_in
 from checks.registry import Check
+from checks.settlement import Settlement
 from checks.yamlfile import Node, load_text
 
 
@@ -28,7 +30,8 @@ class Item(msgspec.Struct, frozen=True, dict=True):
 
     `arguments` are the effective parameters as the check's function takes them, `parameters` the same as
     JSON shapes, equal for equal meaning. `roles` says on which targets it runs; empty means on all.
-    `needs` are the items whose failure would explain its own.
+    `needs` are the items whose failure would explain its own. `profile`, `where` and `line` say which profile
+    wrote it last, in which file.
     """
 
     id: str
@@ -40,6 +43,9 @@ class Item(msgspec.Struct, frozen=True, dict=True):
     stages: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    profile: str = ""
+    where: str = ""
+    line: int | None = None
 
     @cached_property
     def declared(self) -> Check:
@@ -49,6 +55,11 @@ class Item(msgspec.Struct, frozen=True, dict=True):
     def shown(self) -> dict[str, str]:
         """The arguments as people write them, by name."""
         return {name: self.show(name, value) for name, value in self.arguments.items()}
+
+    @cached_property
+    def thing(self) -> str:
+        """What it is about: its check and the object, ``kern.param vm.swappiness``."""
+        return f"{self.check} {fill_text(self.declared.object, self.shown)}".rstrip()
 
     def show(self, name: str, value: Any) -> str:
         """A value of one of the parameters for people."""
@@ -62,13 +73,18 @@ class Item(msgspec.Struct, frozen=True, dict=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """A profile as loaded; `adhoc` says that it came from a file of the user's or was changed by --set."""
+    """A profile as loaded; `adhoc` says that it came from a file of the user's or was changed by --set.
+
+    `replaced` are items of a base that a later base has otherwise, unasked; `settlements` are by their thing.
+    """
 
     id: str
     version: str
     title: str
     items: tuple[Item, ...]
     adhoc: bool = False
+    replaced: tuple[Item, ...] = ()
+    settlements: dict[str, Settlement] = {}
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -82,7 +98,9 @@ def load_profile(name_or_path: str, *, overrides: Sequence[str] = ()) -> Profile
     `overrides` are texts ``item.parameter=value`` (--set). Raises `BadProfile` with file and line, or
     `BadInput` for a name or an override that is wrong.
     """
-    return make_profile(_overridden(name_or_path, overrides), adhoc=bool(overrides))
+    profile = make_profile(_overridden(name_or_path, overrides), adhoc=bool(overrides))
+    _refuse_lost_settlements([profile])
+    return profile
 
 
 class SiteProfile(msgspec.Struct, frozen=True):
@@ -123,6 +141,7 @@ def load_for_site(
         for target, given in targets.items()
         if given
     }
+    _refuse_lost_settlements([whole, *each.values()])
     return SiteProfile(whole, each)
 
 
@@ -141,7 +160,33 @@ def make_profile(source: Source, *, adhoc: bool) -> Profile:
     items = tuple(read_item(item, source.variables) for item in source.items.values())
     if not items:
         raise BadProfile(source.where, None, "has no items, so it would check nothing")
-    return Profile(source.id, source.version, source.title, items, adhoc or source.from_file)
+    replaced = tuple(read_item(item, source.variables) for item in source.replaced)
+    return Profile(
+        source.id,
+        source.version,
+        source.title,
+        items,
+        adhoc or source.from_file,
+        replaced,
+        source.settlements,
+    )
+
+
+def _refuse_lost_settlements(profiles: Sequence[Profile]) -> None:
+    """What is settled is something that an item is about, and who is preferred has a say in the profile."""
+    settlements = profiles[0].settlements
+    if not settlements:
+        return
+    items = [item for profile in profiles for item in (*profile.items, *profile.replaced)]
+    things = {item.thing for item in items}
+    names = {name for item in items for name in (item.profile, item.id)}
+    for rule in settlements.values():
+        if rule.thing not in things:
+            said = f"settles {rule.thing!r:.100}, which no item is about"
+            raise rule.node.wrong(f"{said}{did_you_mean(rule.thing, things)}")
+        if rule.prefer and rule.prefer not in names:
+            said = f"prefers {rule.prefer!r:.100}, which is neither a profile nor an item here"
+            raise rule.node.wrong(f"{said}{did_you_mean(rule.prefer, names)}")
 
 
 def _refuse_lost_needs(source: Source) -> None:
@@ -194,6 +239,8 @@ def read_item(source: ItemSource, variables: Mapping[str, Node]) -> Item:
                 f"{check.id} has no parameter {name!r:.100}{did_you_mean(name, check.parameters)}"
             )
         try:
+            if parameter.public:
+                _refuse_secret_variables(node)
             arguments[name] = parameter.read(substitute(node, variables))
         except BadProfile as problem:
             raise BadProfile(problem.where, problem.line, f"{name}: {problem.problem}") from None
@@ -211,7 +258,20 @@ def read_item(source: ItemSource, variables: Mapping[str, Node]) -> Item:
         source.stages,
         source.roles,
         tuple(word.value for word in source.needs),
+        source.profile,
+        source.node.where,
+        source.node.line,
     )
+
+
+def _refuse_secret_variables(node: Node) -> None:
+    """Raise `BadProfile` where a variable whose name looks secret stands in what every user can see."""
+    from checks.argv import INSTEAD
+    from checks.facts.secrets import names_a_secret
+
+    for found in VARIABLE.finditer(str(node.plain())):
+        if found[1] and names_a_secret(found[1]):
+            raise node.wrong(f"the variable {found[1]} looks like a secret: {INSTEAD}")
 
 
 def substitute(node: Node, variables: Mapping[str, Node]) -> Node:

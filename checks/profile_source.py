@@ -18,6 +18,7 @@ from checks.errors import BadInput
 from checks.model import Severity
 from checks.nearest import did_you_mean
 from checks.nodes import NAME, WORD, choice, entries, line, mapping, name, texts
+from checks.settlement import Settlement, read_settlements
 from checks.yamlfile import Node
 
 BUILT_IN_FOLDER: Final = Path(__file__).with_name("profiles")
@@ -25,13 +26,18 @@ BUILT_IN_FOLDER: Final = Path(__file__).with_name("profiles")
 VARIABLE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}")
 """``${name}``, or the escaped ``$${``, which has no group 1."""
 
-_PROFILE_KEYS: Final = ("profile", "version", "title", "extends", "variables", "items", "remove")
+_PROFILE_KEYS: Final = (
+    "profile", "version", "title", "extends", "variables", "items", "remove", "settle",
+)  # fmt: skip
 _ITEM_KEYS: Final = ("id", "check", "severity", "stage", "opens_on", "on", "needs", "with")
 _MAX_CHAIN = 20
 
 
 class ItemSource(msgspec.Struct):
-    """An item before its parameters are read; `named` says that it was given an id of its own."""
+    """An item before its parameters are read; `named` says that it was given an id of its own.
+
+    `profile` and `node` say which profile wrote it last, and where.
+    """
 
     id: str
     check: Node
@@ -43,10 +49,15 @@ class ItemSource(msgspec.Struct):
     roles: tuple[str, ...] = ()
     needs: tuple[Node, ...] = ()
     parameters: dict[str, Node] = {}
+    profile: str = ""
 
 
 class Source(msgspec.Struct):
-    """A profile and all it extends as one; `from_file` says that a path was asked for, not a name."""
+    """A profile and all it extends as one; `from_file` says that a path was asked for, not a name.
+
+    `replaced` are items of a base that a later base has otherwise, and of which the profile itself says
+    nothing. `settlements` are by their thing.
+    """
 
     where: str
     id: str
@@ -55,6 +66,8 @@ class Source(msgspec.Struct):
     from_file: bool
     variables: dict[str, Node] = {}
     items: dict[str, ItemSource] = {}
+    replaced: list[ItemSource] = []
+    settlements: dict[str, Settlement] = {}
 
 
 def profile_names() -> list[str]:
@@ -105,7 +118,28 @@ def _load(path: Path, above: tuple[Path, ...]) -> Source:
     seen: dict[str, Node] = {}
     for node in entries(keys.get("items"), "items"):
         _add_item(source, node, seen)
+    source.replaced = [item for item in source.replaced if not _decided(source, item, seen.get(item.id))]
+    source.settlements |= read_settlements(keys.get("settle"))
     return source
+
+
+def _decided(source: Source, replaced: ItemSource, own: Node | None) -> bool:
+    """Whether the profile itself says what is to be where two bases differ: all of that, or no such item."""
+    item = source.items.get(replaced.id)
+    if item is None or item.check.value != replaced.check.value:
+        return True
+    said = own.value["with"].value if own is not None and "with" in own.value else None
+    return {*_unlike(item, replaced)} <= {*(said or {})}
+
+
+def _unlike(one: ItemSource, other: ItemSource) -> list[str]:
+    """The parameters that two items do not write alike."""
+    nothing = Node(None)
+    return [
+        name
+        for name in (one.parameters | other.parameters)
+        if one.parameters.get(name, nothing).plain() != other.parameters.get(name, nothing).plain()
+    ]
 
 
 def _base(name: Node, path: Path, above: tuple[Path, ...]) -> Source:
@@ -125,12 +159,16 @@ def _base(name: Node, path: Path, above: tuple[Path, ...]) -> Source:
 
 def _merge(source: Source, base: Source) -> None:
     source.variables |= base.variables
+    source.settlements |= base.settlements
+    source.replaced += base.replaced
     for id, item in base.items.items():
         mine = source.items.get(id)
         if mine is not None and mine.check.value != item.check.value:
             raise item.node.wrong(
                 f"item {id} is a {item.check.value} here but a {mine.check.value} in {mine.node.where}"
             )
+        if mine is not None and _unlike(mine, item):
+            source.replaced.append(mine)
         source.items[id] = item
 
 
@@ -156,6 +194,7 @@ def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
                 "remove it there first, or take another id"
             )
         item = msgspec.structs.replace(inherited, node=node, parameters=dict(inherited.parameters))
+    item.profile = source.id
     if "severity" in keys:
         item.severity = Severity(choice(keys["severity"], [str(each) for each in Severity]))
     if "opens_on" in keys:

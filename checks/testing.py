@@ -31,6 +31,7 @@ from checks.profile import Profile, read_item
 from checks.profile_source import ItemSource
 from checks.registry import Check, Conditional
 from checks.snapshot import Readings, Snapshot
+from checks.unit import ITEM
 from checks.yamlfile import Node, load_file, wrap
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,7 +40,14 @@ _EXPECTED: Final = ("object", "target", "status", "cause", "severity", "message"
 
 
 class CaseFailed(AssertionError):
-    """A check did not say what its case expects; the text says where, and both."""
+    """A check did not say what its case expects; the text says where, and both.
+
+    `place` is ``file:line``, `problems` are the differences and what the check said, a sentence each.
+    """
+
+    def __init__(self, case: Case, problems: Sequence[str]) -> None:
+        self.place, self.problems = f"{case.node.where}:{case.node.line}", tuple(problems)
+        super().__init__(f"{self.place}: {case.name}: " + "; ".join(problems))
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -58,8 +66,12 @@ class Case(msgspec.Struct, frozen=True):
 
 def load_cases(path: Path) -> list[Case]:
     """The cases in a file; raises `BadProfile` with file and line."""
-    root = load_file(path)
-    return [_case(name, node) for name, node in _mapping(root, "the file").items()]
+    return cases_in(load_file(path), "the file")
+
+
+def cases_in(node: Node, what: str = "`cases`") -> list[Case]:
+    """The cases at a place of a file; raises `BadProfile`."""
+    return [_case(name, part) for name, part in _mapping(node, what).items()]
 
 
 def run_case(check: Check, case: Case) -> tuple[Result, ...]:
@@ -76,7 +88,7 @@ def run_case(check: Check, case: Case) -> tuple[Result, ...]:
             f"{each.status} at {each.object!r} ({each.cause}): {each.message}" for each in results
         )
         problems.append(f"it said {said or 'nothing'}")
-        raise CaseFailed(f"{case.node.where}:{case.node.line}: {case.name}: " + "; ".join(problems))
+        raise CaseFailed(case, problems)
     return results
 
 
@@ -125,7 +137,7 @@ def _declaration(check: Check) -> list[str]:
     for name, fact in declared.items():
         if FACTS.get(type(fact).__name__) is not type(fact):
             problems.append(f"the fact {name} ({type(fact).__name__}) lacks the decorator @fact")
-        if (missing := names_in(fact) - {*parameters}) != set():
+        if (missing := names_in(fact) - {*parameters, ITEM}) != set():
             problems.append(f"the fact {name} names {_names(missing)}, which are no parameters")
     return problems
 
@@ -158,9 +170,17 @@ def _case(name: str, node: Node) -> Case:
         _mapping(parts["with"], "`with`") if "with" in parts else {},
         {target: _mapping(readings, "readings") for target, readings in given.items()},
         tuple(parts["expect"].value),
-        datetime.fromisoformat(parts["now"].raw or "") if "now" in parts else NOW,
+        _moment(parts["now"]) if "now" in parts else NOW,
         node,
     )
+
+
+def _moment(node: Node) -> datetime:
+    try:
+        moment = datetime.fromisoformat(node.raw or "")
+    except ValueError:
+        raise node.wrong("`now` is a moment such as 2026-05-01T00:00:00+00:00") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _plan(check: Check, case: Case) -> Plan:
@@ -218,7 +238,8 @@ def _differences(case: Case, results: Sequence[Result]) -> list[str]:
             if name == "message":
                 fits = str(wanted.value) in str(actual)
             elif name == "evidence":
-                fits = all(actual.get(key) == value for key, value in wanted.plain().items())
+                pairs = _mapping(wanted, "expected evidence").items()
+                fits = all(actual.get(key) == value.plain() for key, value in pairs)
             else:
                 fits = str(actual) == wanted.raw
             if not fits:

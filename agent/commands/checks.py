@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from agent.commands.options import checks_dir_option
 from agent.listing import known_checks, listing
-from checks import registry
+from checks import plugins, registry
 from checks.fact import Fact
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ FORMAT = click.option(
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A check in `checks list --format json`."""
+    """A check in `checks list --format json`; `origin` is empty for a built-in one."""
 
     id: str
     version: int
     severity: str
     owner: str
     title: str
+    origin: str
 
 
 class ParameterPage(msgspec.Struct, frozen=True):
@@ -62,17 +64,29 @@ def command() -> None:
 
 @command.command("list", short_help="One line a check.")
 @FORMAT
+@checks_dir_option
 def list_(form: str) -> None:
-    """Every check: its id, the severity of a failure unless a profile says otherwise, and what it asks."""
+    """Every check: its id, the severity of a failure unless a profile says otherwise, and what it asks.
+
+    Where it is not built in, the distribution or the file it comes from stands in brackets.
+    """
     if form == "json":
-        _print_json([Line(c.id, c.version, c.severity.value, c.owner, c.title) for c in known_checks()])
+        _print_json(
+            [
+                Line(c.id, c.version, c.severity.value, c.owner, c.title, registry.origin_of(c.id))
+                for c in known_checks()
+            ]
+        )
     else:
         click.echo(listing(), nl=False)
+    for problem in plugins.problems():
+        click.echo(f"firstlight: {problem}", err=True)
 
 
 @command.command("show", short_help="The page of one check.")
 @click.argument("id")
 @FORMAT
+@checks_dir_option
 def show(id: str, form: str) -> None:
     """What the check ID asks and why, what can be set, what it reads, and what to do where it fails."""
     page = page_of(registry.get(id))
@@ -80,6 +94,8 @@ def show(id: str, form: str) -> None:
         _print_json(page)
         return
     click.echo(f"{page.id}  ·  {page.severity}  ·  version {page.version}  ·  owner {page.owner}\n")
+    if origin := registry.origin_of(id):
+        click.echo(f"From {origin}\n")
     click.echo(_wrapped(page.title))
     if page.doc:
         click.echo("\n" + _wrapped(page.doc))
@@ -138,7 +154,16 @@ def _wrapped(text: str, indent: str = "") -> str:
         lines = paragraph.splitlines()
         kept = any(line.startswith((" ", "- ")) for line in lines)
         for line in lines if kept else [" ".join(lines)]:
-            paragraphs.append(fill(line, 88, initial_indent=indent, subsequent_indent=indent))
+            paragraphs.append(
+                fill(
+                    line,
+                    88,
+                    initial_indent=indent,
+                    subsequent_indent=indent,
+                    break_on_hyphens=False,  # a command has to stay what it is
+                    break_long_words=False,
+                )
+            )
         paragraphs.append("")
     return "\n".join(paragraphs).rstrip()
 

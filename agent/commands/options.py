@@ -13,6 +13,27 @@ C = TypeVar("C", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 
+def checks_dir_option(command: C) -> C:
+    """--checks-dir: folders of checks beside the built-in ones. Their checks are known before it runs."""
+    return click.option(
+        "--checks-dir",
+        multiple=True,
+        type=FILE,
+        metavar="DIR",
+        expose_value=False,
+        callback=_use_folders,
+        help="Checks of this folder, too. Repeatable. [env: FIRSTLIGHT_CHECKS_DIR]",
+    )(command)
+
+
+def _use_folders(context: click.Context, parameter: click.Parameter, given: tuple[Path, ...]) -> None:
+    del parameter
+    if not context.resilient_parsing:
+        from agent.folders import use_folders
+
+        use_folders(given)
+
+
 def site_options(command: C) -> C:
     """-s, --target and -F: which targets, and how they are reached."""
     for option in (
@@ -35,8 +56,9 @@ def site_options(command: C) -> C:
 
 
 def scope_options(command: C) -> C:
-    """--only, --stage and --set: what of the profile, and with which parameters."""
+    """--only, --stage and --set: what of the profile, and with which parameters; and --checks-dir."""
     for option in (
+        checks_dir_option,
         click.option(
             "--set",
             "sets",

@@ -12,6 +12,7 @@ from agent.commands.options import scope_options, site_options
 from checks.model import Narrowing, PlanItem, ProfileRef, Target
 
 if TYPE_CHECKING:
+    from checks.conflicts import Conflict
     from checks.plan import Line, Plan
 
 
@@ -19,7 +20,8 @@ class PlanPage(msgspec.Struct, frozen=True):
     """`firstlight plan --format json`: the whole plan as it travels, and what of it is in scope, with reads.
 
     `reads` are by target, each once, as commands, files, queries and destinations; what is known only once
-    something else was read stands as a template. `routes` says how each target is reached.
+    something else was read stands as a template. `routes` says how each target is reached,
+    `conflicts` which demands of one thing differ, and by which rule that is settled, if it is.
     """
 
     profile: ProfileRef
@@ -32,6 +34,7 @@ class PlanPage(msgspec.Struct, frozen=True):
     items: tuple[PlanItem, ...]
     lines: tuple[Line, ...]
     reads: dict[str, tuple[str, ...]]
+    conflicts: tuple[Conflict, ...]
 
 
 @click.command(short_help="Print what a check would read, and read nothing.")
@@ -102,6 +105,9 @@ def _print(plan: Plan) -> None:
     click.echo(f"{len(plan.units)} items{scope}, {reads_in_all} different reads")
     if plan.unplaced:
         click.echo(f"not checked, for no target here has the role: {', '.join(plan.unplaced)}")
+    for conflict in plan.conflicts:
+        word = {"": "CONFLICT", "accept": "known"}.get(conflict.rule, "settled")
+        click.echo(f"{word}: {conflict}")
     adhoc = " (ad hoc)" if plan.profile.adhoc else ""
     click.echo(f"profile {plan.profile.id} {plan.profile.version}{adhoc}, plan {plan.digest}")
 
@@ -123,4 +129,5 @@ def page_of(plan: Plan) -> PlanPage:
             for target in plan.targets
             if (asks := plan.asks(target.name))
         },
+        conflicts=plan.conflicts,
     )

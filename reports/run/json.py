@@ -77,6 +77,7 @@ class JsonReport(msgspec.Struct, frozen=True):
     title: str
     adhoc: bool
     unplaced: tuple[str, ...]
+    conflicts: tuple[str, ...]
     plan_digest: str
     narrowing: Narrowing
     stage: str
@@ -112,6 +113,7 @@ def render(view: RunView) -> bytes:
         title=view.title,
         adhoc=view.adhoc,
         unplaced=view.unplaced,
+        conflicts=view.conflicts,
         plan_digest=view.plan_digest,
         narrowing=view.narrowing,
         stage=view.stage,

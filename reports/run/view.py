@@ -22,6 +22,9 @@ URGENCY = (Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL, Status.SKIP, S
 TO_DO = frozenset({Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL})
 """The statuses that ask something of the reader."""
 
+CONFLICTS_SHOWN = 5
+"""Contradicting demands that a report lists; of more it says how many."""
+
 _RANK = {status: rank for rank, status in enumerate(URGENCY)}
 
 
@@ -39,8 +42,9 @@ class RunView(msgspec.Struct, frozen=True):
     `site` and `run` are empty where the run was not made for a collector; `captured` is when the readings
     were made, which differs from `started` only for a saved snapshot. `adhoc` says that the profile was
     changed on the command line or is a file of the user's, `unplaced` names the items for roles that no
-    target has. `baseline` says in one line which run was accepted, `changes` by result key what changed
-    since. `roots` are the causes that other results stand under.
+    target has, `conflicts` says which demands of the profile contradict each other. `baseline` says in one
+    line which run was accepted, `changes` by result key what changed since. `roots` are the causes that
+    other results stand under.
     """
 
     profile: ProfileRef
@@ -61,6 +65,7 @@ class RunView(msgspec.Struct, frozen=True):
     partial: bool = False
     adhoc: bool = False
     unplaced: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
     resources: Resources = Resources()
     delivery: Delivery = Delivery()
     changes: dict[str, str] = {}
@@ -132,7 +137,8 @@ def verdict(view: RunView) -> str:
     if not parts and not tally[Status.PASS]:
         return "Nothing here applies to this machine."
     if not parts:
-        return "All that was checked is well." if view.unplaced or narrowed(view) else "All is well."
+        less = view.unplaced or view.conflicts or narrowed(view)
+        return "All that was checked is well." if less else "All is well."
     return " · ".join(parts) + "."
 
 
@@ -174,6 +180,12 @@ def caveats(view: RunView) -> list[str]:
         found.append("Ad hoc: the profile is a file of the user's or was changed with --set.")
     if view.unplaced:
         found.append(f"Not checked, for no target here has the role: {', '.join(view.unplaced)}")
+    found += [f"Demands that contradict each other: {each}" for each in view.conflicts[:CONFLICTS_SHOWN]]
+    if len(view.conflicts) > CONFLICTS_SHOWN:
+        more = len(view.conflicts) - CONFLICTS_SHOWN
+        found.append(
+            f"{more} more {_plural(more, 'thing', 'things')} with demands that contradict each other."
+        )
     if options := narrowed(view):
         found.append(f"A part of the profile only: {options}")
     return found

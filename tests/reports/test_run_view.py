@@ -43,6 +43,12 @@ def test_one_sentence_says_how_it_stands() -> None:
     assert verdict(view(result("a", Status.PASS))) == "All is well."
     partly = msgspec.structs.replace(view(result("a", Status.PASS)), unplaced=("b (db)",))
     assert verdict(partly) == "All that was checked is well."
+    at_odds = msgspec.structs.replace(view(result("a", Status.PASS)), conflicts=tuple("1234567"))
+    assert verdict(at_odds) == "All that was checked is well."
+    assert caveats(at_odds)[-2:] == [
+        "Demands that contradict each other: 5",
+        "2 more things with demands that contradict each other.",
+    ]
     assert verdict(view(result("a", Status.SKIP))) == "Nothing here applies to this machine."
 
 
