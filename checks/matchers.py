@@ -1,50 +1,64 @@
 """Matchers: what a profile says a value has to be: ``{at_least: 8 GiB}``, ``{one_of: [on, local]}``.
 
-Both sides may be numbers or texts with a number in them: a configuration file's ``"262144"`` is at least
-262144, its ``512M`` is at least ``256 MiB``. Equal meaning has one canonical form, which enters the rule.
+How a value is held against a bound is in `checks.bounds`, what is in it in `checks.entries`, how versions are
+in `checks.versions`. Equal meaning has one canonical form, which enters the rule.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from checks.patterns import compile_pattern
-from checks.units import Quantity, parse_number, parse_quantity, percent_text, size_text, span_text
+from checks import bounds, entries
+from checks.bounds import MATCHED_LENGTH
 
-MATCHED_LENGTH: Final = 4096
-"""Characters of a value that a pattern sees: bounds what a slow pattern can cost."""
+__all__ = ["MATCHED_LENGTH", "NAMES", "NESTED", "Matcher", "read_matcher"]
 
-_WORDS: Final = {"true": True, "yes": True, "on": True, "1": True} | {
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
+MAX_DEPTH: Final = 10
+"""Conditions within conditions: bounds what holding a value against them can cost."""
 
-Bound = str | int | float | bool | None | Quantity | tuple["Bound", ...]
+
+class Versions(msgspec.Struct, frozen=True):
+    """What a version has to be, by the rules of `scheme`: pairs of a relation and a version."""
+
+    scheme: str
+    tests: tuple[tuple[str, str], ...]
 
 
 class Matcher(msgspec.Struct, frozen=True):
     """Conditions that must all hold. Made by `read_matcher`; `tests` pairs a condition's name with its bound.
 
     equals   the same text (runs of white space count as one space), number, or truth value
-    at_least, at_most   as numbers, with units; a row of numbers is compared one by one
+    at_least, at_most, above, below   as numbers, with units; a row of numbers is compared one by one
     one_of   equals one of a list
     matches  a regular expression found anywhere in the text; anchor it with ``^`` and ``$``
+    contains a text is in the text, a value in the list; of several all of them, in any order
+    starts_with, ends_with  as a text
+    some     a condition that an entry of the list, or a line of the text, meets
+    includes, consists_of  conditions of which each is met by an entry (line) of its own; in the second nothing
+             is left over
+    joined   a condition on a list as one text, its entries on a line each
+    json     conditions by place (``checks[0].status``), of a text that is JSON; keys: a condition on its keys
+    length   of a text in characters, of a list or mapping in entries
+    version  compared as versions (`checks.versions`)
+    not, all, any   of other conditions
     """
 
-    tests: tuple[tuple[str, Bound], ...]
+    tests: tuple[tuple[str, Any], ...]
 
     def holds(self, value: object) -> bool:
         """Whether a value (text, number, truth value, None or a list of those) meets every condition.
 
-        A value that cannot be compared with the bound does not meet it.
+        A value that cannot be compared with the bound does not meet it, nor the opposite of it.
         """
-        return all(_TESTS[name](value, bound) for name, bound in self.tests)
+        return self.judge(value) is True
+
+    def judge(self, value: object) -> bool | None:
+        """The same, where None says that the value cannot be compared (the logic of Kleene)."""
+        return _all([_TESTS[name](value, bound) for name, bound in self.tests])
 
     def canonical(self) -> dict[str, Any]:
         """JSON shapes that mean the same, equal for equal meaning: ``8 GiB`` and ``8192 MiB`` are one."""
@@ -52,7 +66,7 @@ class Matcher(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """For people: ``at least 8 GiB and at most 16 GiB``."""
-        return " and ".join(f"{_SAYS[name]} {_shown(bound)}".lstrip() for name, bound in self.tests)
+        return " and ".join(_said(name, bound) for name, bound in self.tests)
 
 
 def read_matcher(given: object) -> Matcher:
@@ -60,201 +74,252 @@ def read_matcher(given: object) -> Matcher:
 
     Raises `ValueError` that says what would be right.
     """
+    return _read(given, MAX_DEPTH)
+
+
+def _read(given: object, depth: int) -> Matcher:
     if isinstance(given, Matcher):
         return given
+    if depth < 0:
+        raise ValueError(f"conditions stand more than {MAX_DEPTH} deep in each other")
     if not isinstance(given, Mapping):
         if isinstance(given, list | tuple):
             raise ValueError("a list is no condition; write {one_of: [...]} or {equals: [...]}")
-        return Matcher((("equals", _bound(given)),))
+        return Matcher((("equals", bounds.read_bound(given)),))
     if not given:
         raise ValueError(f"an empty condition; write one of {', '.join(NAMES)}")
-    tests: dict[str, Bound] = {}
+    tests: dict[str, Any] = {}
     for name, value in given.items():
         if name not in _READERS:
             raise ValueError(f"unknown condition {name!r:.60}; it is one of {', '.join(NAMES)}")
-        tests[name] = _READERS[name](value)
-    return Matcher(tuple(sorted(tests.items(), key=lambda test: test[0])))
+        tests[name] = _READERS[name](value, depth - 1)
+    return _simplest(Matcher(tuple(sorted(tests.items(), key=lambda test: test[0]))))
 
 
-def _bound(value: object) -> Bound:
-    """A scalar, a quantity (from text with a unit) or a row of them."""
-    if isinstance(value, list | tuple) and not isinstance(value, Quantity):
-        return tuple(_bound(part) for part in value)
-    if isinstance(value, str):
-        return _settled(parse_quantity(value) or value)
-    if value is None or isinstance(value, bool | int | float | Quantity):
-        return _settled(value)
-    raise ValueError(f"expected text, a number or a list of those, not {type(value).__name__}")
+def _simplest(matcher: Matcher) -> Matcher:
+    """Without what adds nothing: a list of one condition, the opposite of an opposite."""
+    if len(matcher.tests) != 1:
+        return matcher
+    ((name, bound),) = matcher.tests
+    if name in ("all", "any") and len(bound) == 1:
+        only: Matcher = bound[0]
+        return only
+    if name == "not" and len(bound.tests) == 1 and bound.tests[0][0] == "not":
+        inner: Matcher = bound.tests[0][1]
+        return inner
+    return matcher
 
 
-def _number(value: object) -> Bound:
-    """A number with or without unit, or a row of numbers (a list, or text such as ``250 32000 100 128``)."""
-    if isinstance(value, list | tuple) and not isinstance(value, Quantity):
-        row = tuple(_number(part) for part in value)
-        if row and not any(isinstance(part, tuple) and not isinstance(part, Quantity) for part in row):
-            return row
-    elif isinstance(value, str):
-        one = parse_number(value) if parse_number(value) is not None else parse_quantity(value)
-        if one is not None:
-            return _settled(one)
-        if len(value.split()) > 1:
-            return tuple(_number(part) for part in value.split())
-    elif isinstance(value, int | float | Quantity) and not isinstance(value, bool):
-        return _bound(value)
-    raise ValueError("expected a number, with a unit where it has one: 65536, 8 GiB, 15 %, 30 d")
-
-
-def _choices(value: object) -> Bound:
+def _several(value: object, depth: int) -> tuple[Matcher, ...]:
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError("expected a list of values that are right: {one_of: [a, b]}")
-    choices = [_bound(part) for part in value]
-    unique = [part for at, part in enumerate(choices) if part not in choices[:at]]
-    return tuple(sorted(unique, key=lambda part: msgspec.json.encode(_plain(part))))
+        raise ValueError("expected a list of conditions: [{at_least: 1}, {equals: 0}]")
+    unique = {msgspec.json.encode(each.canonical()): each for each in (_read(part, depth) for part in value)}
+    return tuple(unique[written] for written in sorted(unique))
 
 
-def _pattern(value: object) -> Bound:
-    compile_pattern(value)
-    return str(value)
+def _versions(value: object, depth: int) -> Versions:
+    from checks.versions import DEFAULT, SCHEMES, key
+
+    del depth
+    given = dict(value) if isinstance(value, Mapping) else {"equals": value}
+    scheme = given.pop("scheme", DEFAULT)
+    if scheme not in SCHEMES:
+        raise ValueError(f"unknown scheme {scheme!r:.40}; it is one of {', '.join(SCHEMES)}")
+    if not given:
+        raise ValueError(f"an empty condition; write one of {', '.join(_RELATIONS)}")
+    tests = {}
+    for name, version in given.items():
+        if name not in _RELATIONS:
+            said = f"unknown condition {name!r:.60} of a version"
+            raise ValueError(f"{said}; it is one of {', '.join((*_RELATIONS, 'scheme'))}")
+        if isinstance(version, float):
+            raise ValueError(f'write the version in quotes: "{version}"; without them 1.10 is 1.1')
+        if not isinstance(version, str | int) or isinstance(version, bool):
+            raise ValueError(f"expected a version in quotes, not {type(version).__name__}")
+        tests[name] = str(version).strip()
+        made = key(tests[name], scheme)
+        if scheme == DEFAULT:
+            tests[name] = ".".join(map(str, made))
+    return Versions(scheme, tuple(sorted(tests.items())))
 
 
-def _settled(bound: Bound) -> Bound:
-    """One form for equal bounds: 8.0 is 8, a quantity has at most six decimals; refused beyond 64 bits."""
-    if isinstance(bound, Quantity):
-        number = _settled(round(bound.number, 6))
-        if not isinstance(number, int | float) or abs(number) >= 2**63:
-            raise ValueError(f"{bound.number:.3g} is too large a number")
-        return Quantity(number, bound.dimension)
-    if isinstance(bound, float) and not abs(bound) < float("inf"):
-        raise ValueError(f"{bound} cannot be compared with")
-    if isinstance(bound, int) and abs(bound) >= 2**63:
-        raise ValueError(f"{str(bound)[:40]} is too large a number")
-    if isinstance(bound, float) and bound.is_integer() and abs(bound) < 2**53:
-        return int(bound)
-    return bound
+def _version_holds(value: object, bound: Versions) -> bool | None:
+    """A number with a fraction is no version any more: whether it was 1.1 or 1.10 is lost."""
+    from checks.versions import compare
 
-
-def _equal(value: object, bound: Any) -> bool:
-    if isinstance(bound, Quantity) or (isinstance(bound, int | float) and not isinstance(bound, bool)):
-        number = _measured(value, bound)
-        return number is not None and number == _amount(bound)
-    if isinstance(bound, tuple):
-        return (
-            isinstance(value, list | tuple)
-            and len(value) == len(bound)
-            and all(_equal(one, other) for one, other in zip(value, bound, strict=True))
-        )
-    if isinstance(bound, bool) or isinstance(value, bool):
-        return _truth(bound) is not None and _truth(value) is _truth(bound)
-    if bound is None or value is None:
-        return value is bound
-    if isinstance(value, int | float):
-        return parse_number(bound) == value
-    return isinstance(value, str) and value.split() == bound.split()
-
-
-def _at_least(value: object, bound: Any) -> bool:
-    return _ordered(value, bound, lambda number, limit: number >= limit)
-
-
-def _at_most(value: object, bound: Any) -> bool:
-    return _ordered(value, bound, lambda number, limit: number <= limit)
-
-
-def _one_of(value: object, bound: Any) -> bool:
-    return any(_equal(value, choice) for choice in bound)
-
-
-def _matches(value: object, bound: Any) -> bool:
-    if value is None or isinstance(value, list | tuple | dict):
-        return False
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return re.search(bound, text[:MATCHED_LENGTH]) is not None
-
-
-def _ordered(value: object, bound: Any, holds: Callable[[float, float], bool]) -> bool:
-    if isinstance(bound, tuple) and not isinstance(bound, Quantity):
-        parts: Sequence[object] = value.split() if isinstance(value, str) else _row(value)
-        return len(parts) == len(bound) and all(
-            _ordered(one, limit, holds) for one, limit in zip(parts, bound, strict=True)
-        )
-    number = _measured(value, bound)
-    return number is not None and holds(number, _amount(bound))
-
-
-def _row(value: object) -> Sequence[object]:
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _amount(bound: Any) -> float:
-    return float(bound.number) if isinstance(bound, Quantity) else bound
-
-
-def _measured(value: object, bound: Any) -> float | None:
-    """The value as a number in the bound's dimension, or None where it has none."""
-    if isinstance(value, bool):
+    if not isinstance(value, str | int) or isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return value if abs(value) < float("inf") else None
-    if not isinstance(value, str):
+    try:
+        return all(
+            _RELATIONS[name](compare(str(value), version, bound.scheme), 0) for name, version in bound.tests
+        )
+    except ValueError:
         return None
-    number = parse_number(value)
-    if number is not None:
-        return number
-    dimension = bound.dimension if isinstance(bound, Quantity) else ""
-    quantity = parse_quantity(value, bare=dimension)
-    return quantity.number if quantity and dimension in ("", quantity.dimension) else None
 
 
-def _truth(value: object) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    return _WORDS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+def _length_holds(value: object, bound: Matcher) -> bool | None:
+    return bound.judge(len(value)) if isinstance(value, str | list | tuple | Mapping) else None
 
 
-_BASE_UNITS: Final = {"size": "B", "percent": "%", "span": "s"}
+def _each_kept(value: object, depth: int) -> tuple[Matcher, ...]:
+    """Conditions in any order of which two may be the same."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("expected a list of conditions: [a, {starts_with: b}]")
+    read = [_read(part, depth) for part in value]
+    return tuple(sorted(read, key=lambda part: msgspec.json.encode(part.canonical())))
+
+
+def _places(value: object, depth: int) -> tuple[tuple[str, Matcher], ...]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError("expected conditions by place: {json: {status: ok}}")
+    return tuple(sorted((entries.read_path(path), _read(part, depth)) for path, part in value.items()))
+
+
+def _json_holds(value: object, bound: tuple[tuple[str, Matcher], ...]) -> bool | None:
+    """Nothing can be said of a place that is not there, nor of a text that is not JSON."""
+    found = [(entries.at(value, path), wanted) for path, wanted in bound]
+    return _all([None if part is entries.MISSING else wanted.judge(part) for part, wanted in found])
+
+
+def _affix(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("expected a text: {starts_with: v}")
+    return value
+
+
+def _keys_hold(value: object, bound: Matcher) -> bool | None:
+    found = entries.keys(value)
+    return None if found is None else bound.judge(found)
+
+
+def _not(said: bool | None) -> bool | None:
+    return None if said is None else not said
+
+
+def _all(said: list[bool | None]) -> bool | None:
+    return False if False in said else None if None in said else True
+
+
+def _any(said: list[bool | None]) -> bool | None:
+    return True if True in said else None if None in said else False
 
 
 def _plain(bound: Any) -> Any:
-    if isinstance(bound, Quantity):
-        return f"{_digits(bound.number)} {_BASE_UNITS[bound.dimension]}"
-    return [_plain(part) for part in bound] if isinstance(bound, tuple) else bound
+    if isinstance(bound, Matcher):
+        return bound.canonical()
+    if isinstance(bound, Versions):
+        from checks.versions import DEFAULT
+
+        scheme = {} if bound.scheme == DEFAULT else {"scheme": bound.scheme}
+        return dict(bound.tests) | scheme
+    if isinstance(bound, tuple) and bound and isinstance(bound[0], Matcher):
+        return [each.canonical() for each in bound]
+    if isinstance(bound, tuple) and bound and isinstance(bound[0], tuple) and _is_place(bound[0]):
+        return {path: wanted.canonical() for path, wanted in bound}
+    return bounds.plain(bound)
 
 
-def _digits(number: float) -> str:
-    """Decimal digits without an exponent, so that the text can be read again as a quantity."""
-    return str(number) if isinstance(number, int) else f"{number:.6f}".rstrip("0").rstrip(".")
+def _is_place(part: tuple[Any, ...]) -> bool:
+    return len(part) == 2 and isinstance(part[1], Matcher)
 
 
-def _shown(bound: Any) -> str:
-    if isinstance(bound, Quantity):
-        show = {"size": size_text, "percent": percent_text, "span": span_text}[bound.dimension]
-        return show(bound.number)
-    if isinstance(bound, tuple):
-        return ", ".join(_shown(part) for part in bound) or "an empty list"
-    if bound is None or isinstance(bound, bool):
-        return {None: "nothing", True: "true", False: "false"}[bound]
-    return str(bound).strip() or "empty"
+def _said(name: str, bound: Any) -> str:
+    if isinstance(bound, Versions):
+        tests = " and ".join(f"{_SAYS[name]} {version}".lstrip() for name, version in bound.tests)
+        from checks.versions import DEFAULT
+
+        return f"version {tests}" + (f" ({bound.scheme})" if bound.scheme != DEFAULT else "")
+    if name in ("all", "any"):
+        joint = " and " if name == "all" else " or "
+        return joint.join(f"({each})" if len(each.tests) > 1 else str(each) for each in bound)
+    if name in ("includes", "consists_of"):
+        return f"{_SAYS[name]} {', '.join(f'({each})' for each in bound) or 'nothing'}"
+    if name == "json":
+        return " and ".join(f"{path} ({wanted})" for path, wanted in bound)
+    if name == "contains" and isinstance(bound, tuple):
+        return "containing " + " and ".join(map(bounds.shown, bound))
+    if isinstance(bound, Matcher):
+        several = len(bound.tests) > 1 or bound.tests[0][0] in ("all", "any")
+        return f"{_SAYS[name]} ({bound})" if several else f"{_SAYS[name]} {bound}"
+    return f"{_SAYS[name]} {bounds.shown(bound)}".lstrip()
 
 
-_READERS: Final[dict[str, Callable[[object], Bound]]] = {
-    "equals": _bound,
-    "at_least": _number,
-    "at_most": _number,
-    "one_of": _choices,
-    "matches": _pattern,
+def _reader(read: Callable[[object], Any]) -> Callable[[object, int], Any]:
+    return lambda value, depth: read(value)
+
+
+_RELATIONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "equals": operator.eq,
+    "at_least": operator.ge,
+    "at_most": operator.le,
+    "above": operator.gt,
+    "below": operator.lt,
 }
-_TESTS: Final[dict[str, Callable[[object, Any], bool]]] = {
-    "equals": _equal,
-    "at_least": _at_least,
-    "at_most": _at_most,
-    "one_of": _one_of,
-    "matches": _matches,
+_READERS: Final[dict[str, Callable[[object, int], Any]]] = {
+    "equals": _reader(bounds.read_bound),
+    "at_least": _reader(bounds.read_number),
+    "at_most": _reader(bounds.read_number),
+    "above": _reader(bounds.read_number),
+    "below": _reader(bounds.read_number),
+    "one_of": _reader(bounds.read_choices),
+    "matches": _reader(bounds.read_pattern),
+    "contains": _reader(bounds.read_contents),
+    "starts_with": _reader(_affix),
+    "ends_with": _reader(_affix),
+    "some": _read,
+    "includes": _each_kept,
+    "consists_of": _each_kept,
+    "joined": _read,
+    "json": _places,
+    "keys": _read,
+    "length": _read,
+    "version": _versions,
+    "not": _read,
+    "all": _several,
+    "any": _several,
+}
+_TESTS: Final[dict[str, Callable[[object, Any], bool | None]]] = {
+    "equals": bounds.equals,
+    "at_least": lambda value, bound: bounds.ordered(value, bound, operator.ge),
+    "at_most": lambda value, bound: bounds.ordered(value, bound, operator.le),
+    "above": lambda value, bound: bounds.ordered(value, bound, operator.gt),
+    "below": lambda value, bound: bounds.ordered(value, bound, operator.lt),
+    "one_of": bounds.one_of,
+    "matches": bounds.matches,
+    "contains": bounds.contains,
+    "starts_with": entries.starts_with,
+    "ends_with": entries.ends_with,
+    "some": lambda value, bound: entries.some(value, bound.judge),
+    "includes": lambda value, bound: entries.includes(value, [each.judge for each in bound]),
+    "consists_of": lambda value, bound: entries.consists_of(value, [each.judge for each in bound]),
+    "joined": lambda value, bound: bound.judge(entries.joined(value)),
+    "json": _json_holds,
+    "keys": _keys_hold,
+    "length": _length_holds,
+    "version": _version_holds,
+    "not": lambda value, bound: _not(bound.judge(value)),
+    "all": lambda value, bound: _all([each.judge(value) for each in bound]),
+    "any": lambda value, bound: _any([each.judge(value) for each in bound]),
 }
 _SAYS: Final = {
     "equals": "",
     "at_least": "at least",
     "at_most": "at most",
+    "above": "above",
+    "below": "below",
     "one_of": "one of",
     "matches": "matching",
+    "contains": "containing",
+    "starts_with": "starting with",
+    "ends_with": "ending with",
+    "some": "with an entry",
+    "includes": "with entries",
+    "consists_of": "made of",
+    "joined": "as one text",
+    "keys": "keys",
+    "length": "length",
+    "not": "not",
 }
 NAMES: Final = tuple(_READERS)
+NESTED: Final = ("length", "some", "joined", "keys", "not", "all", "any")
+"""Those whose bound is a condition itself, or a list of them."""

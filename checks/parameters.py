@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from checks.errors import BadProfile
-from checks.matchers import Matcher, read_matcher
+from checks.matchers import NESTED, Matcher, read_matcher
 from checks.nearest import did_you_mean
 from checks.patterns import compile_pattern
 from checks.units import percent_text, read_percent, read_size, read_span, size_text, span_text
@@ -37,6 +37,12 @@ class Parameter(msgspec.Struct, frozen=True, eq=False):
     def type(self) -> str:
         """The type in a user's words."""
         return type_text(self.hint)
+
+    @property
+    def public(self) -> bool:
+        """Whether every user of the machine sees the value: it becomes a program's arguments."""
+        marks = (getattr(part, "__metadata__", ()) for part in (self.hint, *get_args(self.hint)))
+        return any("argv" in each for each in marks)
 
     def show(self, value: Any) -> str:
         """A value of this parameter for people: ``8 GiB``, ``15 %``, ``at least 4``; empty for none."""
@@ -119,6 +125,8 @@ def _show(hint: Any, value: Any) -> str:
         return ", ".join(f"{name} {_show(None, part)}" for name, part in value.items())
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return value  # a word that may stand for a size, too, such as unlimited
     for part in (hint, *get_args(hint)):
         marks = getattr(part, "__metadata__", ())
         if marks and marks[0] in _SHOW:
@@ -187,13 +195,56 @@ def _real(node: Node) -> float:
 
 
 def _matcher(node: Node) -> Matcher:
-    if isinstance(node.value, dict):
-        for name, part in node.value.items():
-            try:
-                read_matcher({name: part.plain()})
-            except ValueError as problem:
-                raise part.wrong(str(problem)) from None
-    return read_matcher(node.plain())
+    try:
+        return read_matcher(node.plain())
+    except ValueError as problem:
+        raise _place(node, str(problem)).wrong(str(problem)) from None
+
+
+def _place(node: Node, problem: str) -> Node:
+    """The innermost part of a condition that is itself refused for this reason."""
+    if not isinstance(node.value, dict):
+        return node
+    part: Node
+    for name, part in node.value.items():
+        inner = part.value if name in ("all", "any") and isinstance(part.value, list) else [part]
+        for each in inner if name in NESTED else ():
+            if _refused(each.plain()) == problem:
+                return _place(each, problem)
+        if _refused({name: part.plain()}) == problem:
+            return _bound_of_version(part, problem) if name == "version" else part
+    return node
+
+
+def _bound_of_version(node: Node, problem: str) -> Node:
+    """The bound that is no version of its scheme, where it is one of them."""
+    bounds = node.value if isinstance(node.value, dict) else {}
+    scheme = {"scheme": bounds["scheme"].plain()} if "scheme" in bounds else {}
+    part: Node
+    for name, part in bounds.items():
+        if name != "scheme" and _refused({"version": {name: part.plain()} | scheme}) == problem:
+            return part
+    return node
+
+
+def _refused(given: object) -> str:
+    try:
+        read_matcher(given)
+    except ValueError as problem:
+        return str(problem)
+    return ""
+
+
+def _argv(value: object) -> tuple[str, ...]:
+    from checks.argv import read_argv
+
+    return read_argv(value)
+
+
+def _range(value: object) -> str:
+    from checks.perfdata import read_range
+
+    return read_range(value)
 
 
 def _what(node: Node) -> str:
@@ -222,6 +273,8 @@ _MARKED: Final[dict[Any, Callable[[object], Any]]] = {
     "percent": read_percent,
     "span": read_span,
     "pattern": _checked_pattern,
+    "argv": _argv,
+    "range": _range,
 }
 _SHOW: Final[dict[Any, Callable[[float], str]]] = {
     "size": size_text,
@@ -238,4 +291,6 @@ _NAMES: Final[dict[Any, str]] = {
     "percent": "percentage such as 15 %",
     "span": "duration such as 30 d",
     "pattern": "regular expression",
+    "argv": "program and its arguments as a list",
+    "range": "range such as 10, 10:20 or ~:10",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import stat as modes
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -137,12 +138,35 @@ def first_match(text: str, pattern: re.Pattern[str]) -> LineMatch:
 
 
 def text_of(path: str, data: bytes) -> str:
-    """A file's text: UTF-8, or UTF-16 where it says so. Raises `NotReadable` (binary) where it is no text."""
+    """A file's text: UTF-8; UTF-16 where it says so; GB18030 where it is Chinese; else Latin-1.
+
+    A UTF-8 text with a few broken bytes stays one. Raises `NotReadable` (binary) where it is no text.
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data:
         raise NotReadable(f"{path} is not a text file", "binary")
-    return data.decode("utf-8-sig", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _other_text(data)
+
+
+def _other_text(data: bytes) -> str:
+    """The text of bytes that are no clean UTF-8."""
+    mended = data.decode("utf-8-sig", errors="replace")
+    broken = mended.count("\ufffd")
+    sound = len(re.findall(r"[\u0080-\ufffc\U00010000-\U0010ffff]", mended))
+    if sound > 10 * broken:
+        return mended
+    with contextlib.suppress(UnicodeDecodeError):
+        text = data.decode("gb18030")
+        # Two letters of Latin-1 also make a sign of GB18030, but hardly ever one of the older GB 2312, which
+        # nearly all Chinese text is written with.
+        signs = re.findall(r"[\u3000-\u9fff]", text)[:1000]
+        if signs and len("".join(signs).encode("gb2312", "ignore")) > 1.6 * len(signs):
+            return text
+    return data.decode("latin-1")
 
 
 def _moment_text(seconds: int) -> str:

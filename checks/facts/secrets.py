@@ -10,7 +10,7 @@ from typing import Final
 
 _WORDS: Final = (
     r"pass(wd|word|phrase|code)?$|pwd$|secret|token|credential|api_?key|access_?key|private_?key|secret_?key"
-    r"|encryption_?key|auth_?key|(^|_)key$"
+    r"|encryption_?key|auth_?key|(^|_)key$|^masterauth$"
 )
 # Such names speak about a secret without being one: password_encryption, ssl_key_file, token_ttl.
 _ABOUT: Final = (

@@ -11,10 +11,13 @@ from checks.across import ALONE, compare, not_known
 from checks.fact import Unavailable
 from checks.facts.config import ConfigValue, SecretMatches, Setting
 from checks.facts.content import ConfigState, Digest, FileDigest
+from checks.facts.effective import Effective, Pending, PostgresEffective, UnitEffective
+from checks.facts.formats import Choice
 from checks.matchers import Matcher
 from checks.model import Severity, Verdict
 from checks.registry import check, unless, when
-from checks.verdicts import error, fail, msg, passed, skip
+from checks.units import Span
+from checks.verdicts import error, fail, msg, passed, skip, warn
 
 MISSING: Final = "missing"
 DIGEST: Final = "SHA-256 "
@@ -27,26 +30,34 @@ DIGEST: Final = "SHA-256 "
     about="path",
     owner="vendor",
     object="{path}:{key}",
-    setting=unless("secret", ConfigValue("{path}", "{format}", "{key}")),
-    same=when("secret", SecretMatches("{path}", "{format}", "{key}", "{secret}")),
+    setting=unless("secret", ConfigValue("{path}", "{format}", "{key}", "{include}")),
+    same=when("secret", SecretMatches("{path}", "{format}", "{key}", "{secret}", "{include}")),
 )
 def configured_value(
     setting: Setting | Unavailable | None,
     same: bool | Unavailable | None,
     path: str,
     key: str,
-    format: Literal["auto", "ini", "yaml", "json"] = "auto",
+    format: Choice = "auto",
     value: Matcher | None = None,
     present: bool = True,
     secret: str = "",
+    include: tuple[str, ...] = (),
 ) -> Verdict:
     """A key of a configuration file has the value it should.
 
-    `key` is ``section.key`` in an ini file, a dotted path with list indexes elsewhere: ``servers[0].port``.
-    The format is told from the file's extension unless it is given; other extensions are ini. `value` is a
-    condition; without one the key only has to be there, and with `present: false` only not to be there. Keys
-    whose names look secret (password, token, key, …) are never read into a report: name where the right value
-    is with `secret: env:NAME` or `secret: file:/path`, and both are compared without being kept.
+    `key` is ``section.key`` in an ini file, a dotted path with list indexes in yaml, json and toml:
+    ``servers[0].port``; an element or attribute in xml: ``Server/Service/Connector[2]/@port``; a directive in
+    nginx: ``http.server[2].listen``; ``Service.LimitNOFILE`` in a unit of systemd; the name alone elsewhere.
+    The format is told from the file's name unless it is given; a name that tells nothing is ini. `value` is a
+    condition; without one the key only has to be there, and with `present: false` only not to be there.
+
+    The files of nginx, PostgreSQL, MySQL and sshd are read with what they include from the folder they lie
+    in, and from the folders that `include` names; a unit of systemd with its drop-ins. A file that includes
+    others from elsewhere is an error that names them.
+
+    Keys whose names look secret (password, token, key, …) are never read into a report: name where the right
+    value is with `secret: env:NAME` or `secret: file:/path`, and both are compared without being kept.
 
     Remedy: set `{key}` in {path}, and restart or reload the program that reads it; keep a copy of the file as
     it was.
@@ -81,7 +92,7 @@ def configured_value(
     about="path",
     owner="vendor",
     across="site",
-    settings=when("key", ConfigState("{path}", "{format}", "{key}")),
+    settings=when("key", ConfigState("{path}", "{format}", "{key}", "{include}")),
     digests=unless("key", FileDigest("{path}")),
 )
 def consistent_configuration(
@@ -89,7 +100,8 @@ def consistent_configuration(
     digests: Mapping[str, Digest | Unavailable] | None,
     path: str,
     key: str = "",
-    format: Literal["auto", "ini", "yaml", "json"] = "auto",
+    format: Choice = "auto",
+    include: tuple[str, ...] = (),
 ) -> Verdict:
     """A configuration file, or one key of it, is the same on all targets.
 
@@ -127,6 +139,85 @@ def consistent_configuration(
         return skip(msg(what + " is missing on all {count} targets", count=len(names)), cause="absent")
     say = msg(what + " is {value} on all {count} targets", value=_brief(value), count=len(names))
     return passed(say, evidence=evidence)
+
+
+@check(
+    "cfg.effective",
+    severity=Severity.P2,
+    about="unit",
+    owner="customer-it",
+    object="{unit}{url}",
+    service=when("unit", UnitEffective("{unit}")),
+    pending=when("url", PostgresEffective("{url}", "{password}", "{tls}", "{ca}", "{timeout}")),
+)
+def effective_configuration(
+    service: Effective | Unavailable | None,
+    pending: Pending | Unavailable | None,
+    unit: str = "",
+    url: str = "",
+    password: str = "",
+    tls: Literal["auto", "require", "verify", "off"] = "auto",
+    ca: str = "",
+    timeout: Span = 5,
+) -> list[Verdict]:
+    """What runs has the settings that its files say.
+
+    `unit` is a service under systemd, such as nginx.service: its files have not changed since systemd read
+    them, and its main process has the limits of its unit (a process may raise its own soft limit; that is no
+    difference). `url` is a PostgreSQL server (written as for db.connect): no setting waits for a restart, and
+    no line of its files is one that it cannot take. Settings that were changed and not reloaded at all are
+    not seen there.
+
+    Remedy: `systemctl daemon-reload` and `systemctl restart <unit>` in a maintenance window. PostgreSQL: put
+    the lines right that the report names, `SELECT pg_reload_conf();`, and restart it for what waits for that.
+    Source: our judgement: what was changed and not put into force surprises at the next restart.
+    """
+    found = []
+    if service is not None:
+        found.append(_service(service, unit))
+    if pending is not None:
+        found += _pending(pending, url)
+    return found or [
+        error("name a service with `unit`, or a server with `url`", object="*", cause="unsupported")
+    ]
+
+
+def _service(service: Effective | Unavailable, unit: str) -> Verdict:
+    if isinstance(service, Unavailable):
+        return error(msg("{reason}", reason=service.reason), object=unit, cause=service.cause)
+    if not service.found:
+        return skip("there is no such service", object=unit, cause="absent")
+    if service.reload_needed:
+        said = "its files changed since systemd read them"
+        return warn(said, object=unit, cause="reload", evidence={"runs": service.runs})
+    if not service.runs:
+        return skip("it does not run", object=unit, cause="stopped")
+    if service.differs:
+        shown = ", ".join(f"{each.name} {each.actual}, wanted {each.wanted}" for each in service.differs)
+        say = msg("it runs with other limits than its unit has: {shown}", shown=shown)
+        return warn(say, object=unit, cause="restart", evidence={"differs": shown})
+    return passed("it runs as its unit says", object=unit)
+
+
+def _pending(pending: Pending | Unavailable, url: str) -> list[Verdict]:
+    files = f"{url} files"
+    if isinstance(pending, Unavailable):
+        return [error(msg("{reason}", reason=pending.reason), object=url, cause=pending.cause)]
+    found = []
+    if pending.restart:
+        names = ", ".join(pending.restart)
+        say = msg("{names} wait for a restart", names=names)
+        found.append(warn(say, object=url, cause="restart", evidence={"settings": names}))
+    else:
+        found.append(passed("no setting waits for a restart", object=url))
+    if pending.files_unread:
+        found.append(error(msg("{reason}", reason=pending.files_unread), object=files, cause="denied"))
+    elif pending.wrong:
+        say = msg("{count} lines cannot be taken: {first}", count=len(pending.wrong), first=pending.wrong[0])
+        found.append(fail(say, object=files, cause="wrong", evidence={"lines": len(pending.wrong)}))
+    else:
+        found.append(passed("every line of its files can be taken", object=files))
+    return found
 
 
 def _content(held: Setting | Digest | Unavailable) -> str | Unavailable:

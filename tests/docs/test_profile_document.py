@@ -11,12 +11,14 @@ from document_reader import Block, blocks, read, section, table, tables
 
 from checks import profile_source, registry
 from checks.errors import BadProfile
+from checks.facts.formats import FORMATS, format_of
 from checks.matchers import NAMES, read_matcher
 from checks.plan import STAGES
 from checks.profile import load_profile
 from checks.registry import Check
 from checks.testing import contract, load_cases, run_case
 from checks.units import read_percent, read_size, read_span
+from checks.versions import SCHEMES
 from checks.yamlfile import load_text
 
 PROFILES = read("profiles.md")
@@ -113,6 +115,20 @@ def test_every_condition_and_every_stage_is_named() -> None:
     shown = " ".join(row["condition"] for row in CONDITIONS)
     assert all(name in shown for name in NAMES)
     assert all(f"`{stage}`" in PROFILES for stage in STAGES)
+
+
+FORMATS_SHOWN = table(PROFILES, "format", "told from", "a key")
+
+
+@pytest.mark.parametrize("row", FORMATS_SHOWN, ids=lambda row: row["format"])
+def test_every_format_is_told_from_the_names_that_the_page_shows(row: dict[str, str]) -> None:
+    shown = [name.strip("` ") for name in row["told from"].split(",") if "/" in name]
+    assert {format_of(name) for name in shown} == {row["format"]}
+
+
+def test_every_format_is_shown() -> None:
+    assert {row["format"] for row in FORMATS_SHOWN} == {*FORMATS}
+    assert all(f"`{scheme}`" in PROFILES for scheme in SCHEMES)
 
 
 def test_the_overrides_of_the_page_are_taken() -> None:

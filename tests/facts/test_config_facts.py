@@ -62,6 +62,9 @@ JSON = '{"server": {"port": 8080, "hosts": ["a", "b"], "big": 999999999999999999
         ("ini", INI, "mysqld.paths", "\n/a\n/b"),
         ("ini", INI, "a.b.c.d", "e"),
         ("ini", INI, "client.port", MISSING),
+        ("ini", INI, "mysqld.port[]", ["3306", "3307"]),
+        ("ini", INI, "port[]", ["1"]),
+        ("ini", INI, "client.port[]", MISSING),
         ("yaml", YAML, "server.ports", [80, 443]),
         ("yaml", YAML, "server.ports[1]", 443),
         ("yaml", YAML, "server.ports.0", 80),
@@ -84,6 +87,9 @@ JSON = '{"server": {"port": 8080, "hosts": ["a", "b"], "big": 999999999999999999
         ("json", JSON, "server.tls", None),
         ("json", JSON, "server.on", True),
         ("json", JSON, "server.none", MISSING),
+        ("json", JSON, "server.hosts[]", ["a", "b"]),
+        ("json", JSON, "server.port[]", [8080]),
+        ("json", '{"half": "a\\ud800"}', "half", "a\ufffd"),
     ],
 )
 def test_a_key_is_found_where_it_stands(format: str, text: str, key: str, value: Any) -> None:

@@ -1,87 +1,56 @@
-"""Finding one key in the text of an ini, yaml or json file. Nothing else of the file is kept."""
+"""Files that are trees: json, yaml, toml. A key is a path; names that hold dots are found too."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal
+from collections.abc import Callable
+from typing import Any, Final
 
 from checks.fact import NotReadable
-
-Format = Literal["ini", "yaml", "json"]
-Plain = str | int | float | bool | None
+from checks.facts.formats.found import MISSING, Plain, wants_all
 
 MAX_DEPTH: Final = 100
-MISSING: Final = object()
+TOML_LIMIT: Final = 1024 * 1024
+"""Characters of a toml file: its reader is written in Python."""
 
-_EXTENSIONS: Final[dict[str, Format]] = {"json": "json", "yaml": "yaml", "yml": "yaml"}
 _INDEX = re.compile(r"\[(\d+)\]")
-_HEADER = re.compile(r"\[(.+)\]\s*(?:[#;].*)?")
-_OPTION = re.compile(r"([^=:]+?)\s*(?:[=:]\s*(.*))?")
+_LONG_PATH = re.compile(r"(?:[^.\n]*\.){100}")
+_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+_AT_END = " (at end of document)"
 
 
-def format_of(path: str) -> Format:
-    """The format that a file's extension tells; ini for all others (``.conf``, ``.cnf``, ``.cfg``)."""
-    return _EXTENSIONS.get(path.rpartition(".")[2].lower(), "ini")
-
-
-def look_up(text: str, format: str, key: str, path: str) -> Any:
-    """The value of `key`: a scalar, a list of scalars, or `MISSING`.
-
-    `key` is ``section.key`` in an ini file (``key`` before the first section), a dotted path with list
-    indexes (``servers[0].port`` or ``servers.0.port``) elsewhere; names that hold dots are found too. Raises
-    `NotReadable` with cause ``parse`` and the line of the mistake, or ``unsupported`` where the key names a
-    section and not a value.
-    """
-    if format == "ini":
-        return _ini(text, key, path)
-    parts = _INDEX.sub(r".\1", key).strip(".").split(".")
-    if format == "json":
-        return _listed(_walk(_json(text, path), parts, _json_child), key, path)
+def look_up_tree(text: str, format: str, key: str, path: str) -> Any:
+    """The value at a dotted path with list indexes from 0: ``servers[0].port`` or ``servers.0.port``."""
+    bare, everything = wants_all(key)
+    parts = _INDEX.sub(r".\1", bare).strip(".").split(".")
     if format == "yaml":
-        return _yaml(text, parts, key, path)
-    raise NotReadable(f"{format!r} is not a format of {path}: ini, yaml or json", "unsupported")
+        found = _yaml(text, parts, bare, path)
+    else:
+        tree = _json(text, path) if format == "json" else _toml(text, path)
+        found = _listed(_walk(tree, parts, _json_child), bare, path)
+    return [found] if everything and found is not MISSING and not isinstance(found, list) else found
 
 
-def _ini(text: str, key: str, path: str) -> Any:
-    """The last value given, as most programs read it; option names in any case, sections may come twice."""
-    value: Any = MISSING
-    for name, option, given in _options(text, path):
-        if (f"{name}.{option.lower()}" if name else option.lower()) == _lower_option(key, name):
-            value = given
-    return value
+def _toml(text: str, path: str) -> Any:
+    import tomllib
 
-
-def _options(text: str, path: str) -> Iterator[tuple[str, str, str]]:
-    """Section, option and value, in the file's order; deeper indented lines go on with the value before."""
-    section, option, indent = "", "", 0
-    lines: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.strip()
-        if not bare or bare[0] in "#;":
-            continue
-        depth = len(line) - len(line.lstrip())
-        if option and depth > indent:
-            lines.append(bare)
-            continue
-        if option:
-            yield section, option, _unquoted("\n".join(lines))
-            option = ""
-        header = _HEADER.fullmatch(bare)
-        if header:
-            section = header[1].strip()
-            continue
-        found = _OPTION.fullmatch(bare)
-        if found is None or bare[0] == "[":
-            raise NotReadable(f"{path}:{number}: neither a [section] nor a key = value", "parse")
-        option, indent, lines = found[1], depth, [found[2] or ""]
-    if option:
-        yield section, option, _unquoted("\n".join(lines))
-
-
-def _lower_option(key: str, section: str) -> str:
-    """The key with its option in lower case; sections keep theirs."""
-    return f"{section}.{key[len(section) + 1 :].lower()}" if key.startswith(section + ".") else key.lower()
+    if len(text) > TOML_LIMIT:
+        raise NotReadable(f"{path} is larger than {TOML_LIMIT // 1048576} MiB", "too-large")
+    # Tables within tables cost the square of their depth.
+    for number, row in enumerate(text.splitlines(), 1):
+        if row.count(".") >= 100 and _LONG_PATH.match(row) and not re.search("[\"']", row):
+            raise NotReadable(f"{path}:{number}: nested more than {MAX_DEPTH} deep", "parse")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        said = str(problem)
+        at = _AT_LINE.search(said)
+        line = int(at[1]) if at else text.count("\n") + 1
+        what = said[: at.start()] if at else said.removesuffix(_AT_END)
+        # The message may quote one character of the file, which tells nothing of it.
+        raise NotReadable(f"{path}:{line}: {what}", "parse") from None
+    except (RecursionError, ValueError):
+        raise NotReadable(f"{path}: not TOML, or nested too deep", "parse") from None
 
 
 def _json(text: str, path: str) -> Any:
@@ -189,13 +158,12 @@ def _listed(value: Any, key: str, path: str) -> Any:
     return _jsonable(value)
 
 
-def _jsonable(value: Plain) -> Plain:
+def _jsonable(value: Any) -> Plain:
+    if not isinstance(value, Plain):
+        return str(value)  # a date or time of TOML, as ISO 8601 has it
     if isinstance(value, float) and not abs(value) < float("inf"):
         return str(value)
+    if isinstance(value, str) and not value.isascii():
+        # JSON can write half of a sign beyond 16 bits, which nothing could be written with.
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return str(value) if isinstance(value, int) and abs(value) >= 2**63 else value
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value
