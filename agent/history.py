@@ -19,8 +19,8 @@ import msgspec
 from agent.durable import make_folder, write_quickly
 from agent.paths import State, file_of
 from checks.errors import BadInput
-from checks.fact import FACTS, Known
-from checks.facts.memory import Answer, Sample
+from checks.fact import FACTS, Known, NotReadable
+from checks.facts.memory import Accepted, Answer, Sample
 from checks.snapshot import Readings, Snapshot
 
 MAX_SIZE: Final = 1024 * 1024
@@ -52,8 +52,8 @@ def record(state: State, snapshot: Snapshot) -> None:
 class Recollection:
     """What is remembered of one target (`checks.facts.memory.Memory`)."""
 
-    def __init__(self, state: State, site: str, target: str) -> None:
-        self._state, self._site, self._target = state, site, target
+    def __init__(self, state: State, site: str, target: str, profile: str = "") -> None:
+        self._state, self._site, self._target, self._profile = state, site, target, profile
 
     def series(self, fact: str) -> tuple[Sample, ...]:
         return tuple(Sample(line.at, line.of[fact]) for line in self._lines if fact in line.of)
@@ -62,6 +62,21 @@ class Recollection:
         from agent.answers import newest
 
         return newest(self._state, self._site, self._target, item)
+
+    def accepted(self, fact: str) -> Accepted | None:
+        from agent.baselines import load
+
+        try:
+            baseline = load(self._state, self._site, self._profile)
+        except BadInput as problem:
+            raise NotReadable(str(problem), "parse") from problem
+        if baseline is None:
+            return None
+        for readings in baseline.snapshot.targets:
+            reading = readings.values.get(fact)
+            if readings.target.name == self._target and isinstance(reading, Known):
+                return Accepted(reading.value, baseline.head.by, baseline.head.accepted)
+        return None
 
     @cached_property
     def _lines(self) -> list[_Line]:

@@ -85,7 +85,7 @@ def _sources(planned: Planned, site: str, accept_new: bool) -> Sources:
     at = state()
 
     def memory(target: str) -> Recollection:
-        return Recollection(at, site, target)
+        return Recollection(at, site, target, planned.plan.profile.id)
 
     def here(target: str) -> LocalHost:
         return LocalHost(stuck_dir=at.root / "stuck", memory=memory(target))

@@ -25,6 +25,7 @@ from checks.facts.asks import (
     ListProcesses,
     ReadFile,
     Recall,
+    RecallAccepted,
     RecallAnswer,
     RunCommand,
     Talk,
@@ -118,10 +119,8 @@ class RemoteTarget:
         for ask in asks:
             if (failed := _pointless(ask)) is not None:
                 self._answers[ask] = failed
-            elif isinstance(ask, Recall):
-                self._answers[ask] = self._memory.series(ask.fact)
-            elif isinstance(ask, RecallAnswer):
-                self._answers[ask] = self._memory.answer(ask.item)
+            elif isinstance(ask, Recall | RecallAccepted | RecallAnswer):
+                self._answers[ask] = self._recalled(ask)
         asks = [ask for ask in asks if ask not in self._answers]
         if not asks:
             return
@@ -148,6 +147,16 @@ class RemoteTarget:
         self._answers |= found
         for ask in asks:
             self._answers.setdefault(ask, Failed("no answer came back", "failed"))
+
+    def _recalled(self, ask: Recall | RecallAccepted | RecallAnswer) -> object:
+        try:
+            if isinstance(ask, Recall):
+                return self._memory.series(ask.fact)
+            if isinstance(ask, RecallAccepted):
+                return self._memory.accepted(ask.fact)
+            return self._memory.answer(ask.item)
+        except NotReadable as problem:
+            return Failed(problem.reason, problem.cause)
 
     def _connected(self) -> Transport:
         if self._transport is None:

@@ -25,6 +25,7 @@ from checks.facts.asks import (
     ReadFile,
     ReadFrom,
     Recall,
+    RecallAccepted,
     RecallAnswer,
     RunCommand,
     StatFilesystem,
@@ -34,11 +35,11 @@ from checks.facts.asks import (
 from checks.facts.host import FILE_LIMIT, MOUNT_TABLE, Host
 from checks.facts.mounttable import Mount, parse_mounts
 from checks.facts.pathinfo import Entry, Space, Stat, within
-from checks.facts.processtable import Listeners, Process
+from checks.facts.processtable import Listeners, Process, listeners_of
 
 if TYPE_CHECKING:
     from checks.facts.child import Output
-    from checks.facts.memory import Answer, Sample
+    from checks.facts.memory import Accepted, Answer, Sample
     from checks.facts.network import Connection
 
 
@@ -142,10 +143,9 @@ class AnsweredHost(Host):
     def listeners(self) -> Listeners:
         seen: Sockets = self._answer(ListListeners())
         here = {process.pid: process for process in self.processes()}
-        holders = frozenset(pid for pid, held in seen.held.items() if held & seen.listening and pid in here)
         suspects = frozenset(pid for pid in seen.denied if pid in here and not here[pid].kernel)
-        unseen = seen.listening.difference(*(seen.held[pid] for pid in holders))
-        return Listeners(holders, len(unseen) if suspects else 0, suspects)
+        held = {pid: inodes for pid, inodes in seen.held.items() if pid in here}
+        return listeners_of(held, seen.listening, suspects)
 
     def clock_error_us(self) -> int | None:
         answer: int | None = self._answer(AskClock())
@@ -185,3 +185,7 @@ class AnsweredHost(Host):
     def answer(self, item: str) -> Answer | None:
         answer: Answer | None = self._answer(RecallAnswer(item))
         return answer
+
+    def accepted(self, fact: str) -> Accepted | None:
+        accepted: Accepted | None = self._answer(RecallAccepted(fact))
+        return accepted

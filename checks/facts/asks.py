@@ -180,6 +180,15 @@ class RecallAnswer(Ask, frozen=True, tag="recall-answer"):
         return f"look up the answer to {self.item}"
 
 
+class RecallAccepted(Ask, frozen=True, tag="recall-accepted"):
+    """What the fact with this id was when the state of the target was accepted."""
+
+    fact: str
+
+    def describe(self) -> str:
+        return f"recall what was accepted of {self.fact}"
+
+
 def path_of(ask: Ask) -> str:
     """The path that an ask is about; empty where it is about none."""
     about_paths = ReadFile | StatPath | StatFilesystem | HashFile | ListFolder | ReadFrom

@@ -15,7 +15,7 @@ from checks.facts.asks import RunCommand
 if TYPE_CHECKING:
     from checks.facts.asks import Ask, Talk
     from checks.facts.child import Output
-    from checks.facts.memory import Answer, Sample
+    from checks.facts.memory import Accepted, Answer, Sample
     from checks.facts.mounttable import Mount
     from checks.facts.network import Connection
     from checks.facts.pathinfo import Entry, Space, Stat
@@ -130,3 +130,7 @@ class Host(ABC):
     @abstractmethod
     def answer(self, item: str) -> Answer | None:
         """What somebody answered to a manual item at this target; None where nobody did."""
+
+    @abstractmethod
+    def accepted(self, fact: str) -> Accepted | None:
+        """What the fact with this id was when the target's state was accepted; None where it was not."""

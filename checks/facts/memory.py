@@ -1,12 +1,12 @@
-"""What a fact may recall: numbers that earlier runs recorded, and people's answers to manual items.
+"""What a fact may recall: numbers of earlier runs, people's answers to manual items, the accepted state.
 
-The agent keeps both (`agent.history`, `agent.answers`); without one there is nothing to recall.
+The agent keeps them (`agent.history`, `agent.answers`, `agent.baselines`); without one there is nothing to recall.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -34,12 +34,22 @@ class Answer(msgspec.Struct, frozen=True):
     until: datetime | None = None
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """What a fact was in the run that people accepted (`firstlight baseline`), as plain JSON shapes."""
+
+    value: Any
+    by: tuple[str, ...]
+    at: datetime
+
+
 class Memory(Protocol):
     """What is remembered of one target."""
 
     def series(self, fact: str) -> tuple[Sample, ...]: ...
 
     def answer(self, item: str) -> Answer | None: ...
+
+    def accepted(self, fact: str) -> Accepted | None: ...
 
 
 class NoMemory:
@@ -51,4 +61,8 @@ class NoMemory:
 
     def answer(self, item: str) -> Answer | None:
         del item
+        return None
+
+    def accepted(self, fact: str) -> Accepted | None:
+        del fact
         return None

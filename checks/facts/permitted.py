@@ -22,6 +22,7 @@ from checks.facts.asks import (
     ReadFile,
     ReadFrom,
     Recall,
+    RecallAccepted,
     RecallAnswer,
     RunCommand,
     StatFilesystem,
@@ -33,7 +34,7 @@ from checks.facts.host import FILE_LIMIT, MOUNT_TABLE, Host
 
 if TYPE_CHECKING:
     from checks.facts.child import Output
-    from checks.facts.memory import Answer, Sample
+    from checks.facts.memory import Accepted, Answer, Sample
     from checks.facts.mounttable import Mount
     from checks.facts.network import Connection
     from checks.facts.pathinfo import Entry, Space, Stat
@@ -109,3 +110,6 @@ class Permitted(Host):
 
     def answer(self, item: str) -> Answer | None:
         return self._let(RecallAnswer(item)).answer(item)
+
+    def accepted(self, fact: str) -> Accepted | None:
+        return self._let(RecallAccepted(fact)).accepted(fact)

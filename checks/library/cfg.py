@@ -8,9 +8,10 @@ from typing import Final, Literal
 import msgspec
 
 from checks.across import ALONE, compare, not_known
+from checks.differences import listed
 from checks.fact import Unavailable
 from checks.facts.config import ConfigValue, SecretMatches, Setting
-from checks.facts.content import ConfigState, Digest, FileDigest
+from checks.facts.content import AcceptedContent, ConfigState, Digest, FileDigest, Was
 from checks.facts.effective import Effective, Pending, PostgresEffective, UnitEffective
 from checks.facts.formats import Choice
 from checks.matchers import Matcher
@@ -94,14 +95,17 @@ def configured_value(
     across="site",
     settings=when("key", ConfigState("{path}", "{format}", "{key}", "{include}")),
     digests=unless("key", FileDigest("{path}")),
+    accepted=when("baseline", AcceptedContent("{path}", "{format}", "{key}", "{include}")),
 )
 def consistent_configuration(
     settings: Mapping[str, Setting | Unavailable] | None,
     digests: Mapping[str, Digest | Unavailable] | None,
+    accepted: Mapping[str, Was | Unavailable] | None,
     path: str,
     key: str = "",
     format: Choice = "auto",
     include: tuple[str, ...] = (),
+    baseline: bool = False,
 ) -> Verdict:
     """A configuration file, or one key of it, is the same on all targets.
 
@@ -109,13 +113,16 @@ def consistent_configuration(
     cfg.value) its values are compared, and strictly: the number 1 is not the text "1", and `yes` not `true`
     where the format has no such words. What is missing on some and there on others differs; what is missing
     everywhere is skipped. A key whose name looks secret, or whose value holds a password, is never read into
-    a report, so it cannot be compared: compare the whole file instead.
+    a report, so it cannot be compared: compare the whole file instead. With `baseline` each target is held
+    against what was accepted there (`firstlight baseline accept`), and not against the others.
 
     Remedy: put the right version of {path} on the targets that differ, keep a copy of what was there, and
     restart or reload the program that reads it; `sha256sum {path}` shows which ones are alike.
     Source: our judgement: what differs between servers of one role shows on some requests only.
     """
     held: Mapping[str, Setting | Digest | Unavailable] = {**(settings or {}), **(digests or {})}
+    if accepted is not None:
+        return _since_accepted(held, accepted)
     if len(held) < 2:
         return ALONE
     what = "{key}" if key else "the file"
@@ -138,6 +145,39 @@ def consistent_configuration(
     if value == MISSING:
         return skip(msg(what + " is missing on all {count} targets", count=len(names)), cause="absent")
     say = msg(what + " is {value} on all {count} targets", value=_brief(value), count=len(names))
+    return passed(say, evidence=evidence)
+
+
+def _since_accepted(
+    held: Mapping[str, Setting | Digest | Unavailable], accepted: Mapping[str, Was | Unavailable]
+) -> Verdict:
+    """Each target against what was accepted there; those without an accepted state are not judged."""
+    known = {
+        name: was
+        for name, was in accepted.items()
+        if isinstance(was, Unavailable) or was.setting is not None or was.digest is not None
+    }
+    if not known:
+        return skip("nothing was accepted yet; `firstlight baseline accept` does that", cause="no-baseline")
+    changed: dict[str, str | Unavailable] = {}
+    for name, was in known.items():
+        before = was if isinstance(was, Unavailable) else _content(was.setting or was.digest or Digest(False))
+        now = _content(held[name])
+        unread = next((each for each in (before, now) if isinstance(each, Unavailable)), None)
+        same = "as accepted" if before == now else f"{_brief(str(now))}, accepted was {_brief(str(before))}"
+        changed[name] = unread or same
+    members = compare(changed)
+    evidence = members.evidence()
+    differing = [name for name, said in members.values.items() if said != "as accepted"]
+    if differing:
+        said = "; ".join(f"{members.values[name]} on {name}" for name in differing)
+        return fail(
+            msg("changed since it was accepted: {said}", said=said), cause="differs", evidence=evidence
+        )
+    if members.unread:
+        return not_known(members)
+    who = sorted({by for was in known.values() if isinstance(was, Was) for by in was.by})
+    say = msg("as {who} accepted it, on {count} targets", who=listed(who), count=len(known))
     return passed(say, evidence=evidence)
 
 

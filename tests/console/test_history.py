@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import history
+from agent.baselines import accept
 from agent.history import Recollection, record, thinned
 from agent.paths import State
-from checks.fact import FACTS, Fact, Known, Reading, Unavailable, fact
-from checks.facts.memory import Sample
+from checks.fact import FACTS, Fact, Known, NotReadable, Reading, Unavailable, fact
+from checks.facts.memory import Accepted, Sample
 from checks.model import Target
 from checks.snapshot import Readings, Snapshot
 
@@ -122,3 +123,17 @@ def test_thinning_keeps_the_recent_past_whole_and_some_of_the_rest(ages: list[in
     ]
     assert len(hours) == len(set(hours))
     assert thinned(kept, NOW) == kept
+
+
+def test_what_was_accepted_is_recalled_by_target_and_profile(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    at = msgspec.structs.replace(run(NOW, tank=Known({"height": 2})), profile="erp")
+    accept(state, at, "plant", ("Ann", "Bo"), NOW)
+    found = Recollection(state, "plant", "db1", "erp").accepted("Gauge(of=tank)")
+    assert found == Accepted({"height": 2}, ("Ann", "Bo"), NOW)
+    for site, target, profile in (("plant", "db2", "erp"), ("plant", "db1", "mes"), ("", "db1", "erp")):
+        assert Recollection(state, site, target, profile).accepted("Gauge(of=tank)") is None
+    (file,) = state.baselines.glob("*.json")
+    file.write_text("damaged")
+    with pytest.raises(NotReadable):
+        Recollection(state, "plant", "db1", "erp").accepted("Gauge(of=tank)")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from checks.fact import Fact
 from checks.facts.answers import ManualAnswer
-from checks.facts.asks import Ask, ListFolder, ReadFrom, Recall, RecallAnswer, RunCommand
+from checks.facts.asks import Ask, ListFolder, ReadFrom, Recall, RecallAccepted, RecallAnswer, RunCommand
+from checks.facts.content import AcceptedContent
 
 if TYPE_CHECKING:
     from checks.facts.host import Host
@@ -87,10 +88,10 @@ class Remembered(Fact, frozen=True):
         return "recall"
 
     def asks(self) -> tuple[Ask, ...]:
-        return (Recall("x"), RecallAnswer("y"))
+        return (Recall("x"), RecallAnswer("y"), RecallAccepted("z"))
 
-    def read(self, host: Host) -> tuple[object, object]:
-        return host.recall("x"), host.answer("y")
+    def read(self, host: Host) -> tuple[object, ...]:
+        return host.recall("x"), host.answer("y"), host.accepted("z")
 
 
 def samples(world: Any) -> dict[str, Fact]:
@@ -118,6 +119,7 @@ def samples(world: Any) -> dict[str, Fact]:
         "Given a secret that is not there": Given(("cat",), "env:FL_NO_SUCH_SECRET"),
         "Remembered": Remembered(),
         "ManualAnswer": ManualAnswer("backup.drill"),
+        "AcceptedContent": AcceptedContent("/etc/app.conf", "auto", "pool"),
     }
 
 
