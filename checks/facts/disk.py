@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -86,6 +87,11 @@ class DiskUsage(Fact, frozen=True):
         from checks.units import size_text
 
         return {"total": size_text(value.total)}
+
+    @classmethod
+    def series(cls, value: Usage) -> Mapping[str, float]:
+        """Bytes: what is not free any more, and the size: a forecast begins anew where that changed."""
+        return {"used": value.total - value.free, "total": value.total}
 
 
 def _is_folder(host: Host, path: str) -> bool:

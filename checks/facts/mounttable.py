@@ -90,17 +90,45 @@ def watched(mounts: Iterable[Mount]) -> list[str]:
 
     Of several of one filesystem the whole of it goes before a part and the shorter path before the longer.
     """
+    return sorted(mount.point for mount in _one_for_each(mounts))
+
+
+def disk_mounts(mounts: Sequence[Mount]) -> list[Mount]:
+    """As `candidates`, and what is read-only although its type is not; one for each filesystem."""
+    seen = (mount for mount in mounts if mount_of(mounts, mount.point) is mount and _on_disk(mount))
+    return sorted(_one_for_each(seen), key=lambda mount: mount.point)
+
+
+def remote_points(mounts: Sequence[Mount]) -> list[str]:
+    """Mount points of what a server, cluster or daemon stands behind, sorted.
+
+    Left out: autofs, which mounts what is only looked at, and what belongs to one user's desktop.
+    """
+    left_out = {"autofs", "fuse.portal", "fuse.gvfsd-fuse"}
+    return sorted(
+        mount.point
+        for mount in mounts
+        if mount.remote and mount.type not in left_out and mount_of(mounts, mount.point) is mount
+    )
+
+
+def _one_for_each(mounts: Iterable[Mount]) -> list[Mount]:
+    """Of the mounts of each filesystem the one that stands for it."""
     best: dict[str, Mount] = {}
     for mount in mounts:
         # btrfs shows another device number for every subvolume of one filesystem.
         name = mount.source if mount.source.startswith("/dev/") else mount.device
         if name not in best or _rank(mount) < _rank(best[name]):
             best[name] = mount
-    return sorted(mount.point for mount in best.values())
+    return list(best.values())
 
 
 def _holds_data(mount: Mount) -> bool:
-    if mount.remote or mount.read_only or mount.type in READ_ONLY_TYPES:
+    return not mount.read_only and _on_disk(mount)
+
+
+def _on_disk(mount: Mount) -> bool:
+    if mount.remote or mount.type in READ_ONLY_TYPES:
         return False
     if mount.point == "/":
         return True

@@ -18,7 +18,7 @@ _ABOUT: Final = (
     r"|encryption|algorithm|type|method|enabled|required|min|max|count|url|uri|id|name|size|store)$"
 )
 _CAMEL: Final = r"(?<=[a-z0-9])(?=[A-Z])"
-_ASSIGNMENT: Final = r"([A-Za-z][\w.-]{0,100})[\"']?\s*(?:[=:]|\s)\s*[\"']?\S"
+_ASSIGNMENT: Final = r"([A-Za-z][\w.-]{0,100})[\"']?\s*(?:[=:]|\s)\s*[\"']?(?=\S)"
 # Up to the last @: a password may hold one too, and masking too much is the smaller mistake.
 _IN_URL: Final = r"(://[^/@\s:]*:)\S+@"
 _IN_PAIRS: Final = r"(?i)\b(password|passwd|pwd|secret|token|api_?key)(\s*=\s*)[^;&\s\"']+"

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 from checks.fact import Unavailable
+from checks.facts.content import Digest, FileDigest
 from checks.facts.files import FileInfo, FileMatch, FileStat, LineMatch
+from checks.facts.newest import Newest, NewestFile
 from checks.matchers import Matcher
 from checks.model import Message, Scalar, Severity, Verdict
 from checks.patterns import Pattern
-from checks.registry import check
-from checks.verdicts import error, fail, msg, passed, skip
+from checks.registry import check, when
+from checks.units import Size, Span, size_text, span_text
+from checks.verdicts import error, fail, msg, passed, skip, warn
 
 _STICKY = 0o1000
 _OTHERS_WRITE = 0o0002
+_SHA256: Final = frozenset("0123456789abcdef")
+_AHEAD_S: Final = 300.0
+"""Seconds that a file's time may lie ahead of the clock before it makes no sense."""
 
 
-@check("file.stat", severity=Severity.P2, about="path", owner="vendor", info=FileStat("{path}"))
+@check(
+    "file.stat",
+    severity=Severity.P2,
+    about="path",
+    owner="vendor",
+    info=FileStat("{path}"),
+    digest=when("hash", FileDigest("{path}")),
+)
 def file_state(
     info: FileInfo,
+    digest: Digest | None,
     path: str,
     exists: bool = True,
     optional: bool = False,
@@ -28,17 +43,19 @@ def file_state(
     mode: str = "",
     mode_at_most: str = "",
     world_writable: bool = False,
+    hash: str = "",
 ) -> Verdict:
     """A file is there, is what it should be, and belongs to whom it should.
 
     Links are followed. `exists: false` wants it gone; `optional` judges it only where it is. `mode` is
     the exact octal mode, `mode_at_most` the bits that may be set: ``0640`` refuses any other. What
     everybody may write to fails where no mode is given, unless `world_writable` allows it; a folder with
-    the sticky bit, such as /tmp, is let pass.
+    the sticky bit, such as /tmp, is let pass. `hash` is the SHA-256 of what the file has to hold, 64 hex
+    digits as `sha256sum` prints them.
 
-    Remedy: look with `stat {path}`; put it right with `chown <owner>:<group> {path}` and `chmod <mode>
-    {path}` (`chmod o-w {path}` where everybody may write). What is missing comes back with its package
-    (`dpkg -S {path}` or `rpm -qf {path}` names it) or from the backup.
+    Remedy: look with `stat {path}` and `sha256sum {path}`; put it right with `chown <owner>:<group> {path}`
+    and `chmod <mode> {path}` (`chmod o-w {path}` where everybody may write). What is missing comes back with
+    its package (`dpkg -S {path}` or `rpm -qf {path}` names it) or from the backup.
     Source: dev-sec Linux baseline (nothing world-writable); all else is what the profile sets.
     """
     if not info.exists:
@@ -71,6 +88,17 @@ def file_state(
         wrong["mode"] = msg("its mode is {mode}, wanted: at most {wanted_mode}", wanted_mode=f"{most:04o}")
     elif bits & _OTHERS_WRITE and not (world_writable or mode or mode_at_most or sticky_folder):
         wrong["world-writable"] = msg("everybody may write to it (mode {mode})")
+    if digest is not None:
+        evidence["sha256"] = digest.sha256
+        wanted_hash = hash.lower().removeprefix("sha256:").strip()
+        if not _SHA256.issuperset(wanted_hash) or len(wanted_hash) != 64:
+            return error(msg("{hash} is not a SHA-256: 64 hex digits", hash=hash[:80]), cause="parse")
+        if digest.sha256 != wanted_hash:
+            wrong["hash"] = msg(
+                "its SHA-256 is {sha}…, wanted: {wanted_sha}…",
+                sha=digest.sha256[:16],
+                wanted_sha=wanted_hash[:16],
+            )
     seen = {"owner": info.owner, "group": info.group, "mode": info.mode}
     if wrong:
         return fail(_joined(wrong, seen), cause=next(iter(wrong)), evidence=evidence)
@@ -133,3 +161,47 @@ def file_content(
         return passed(msg("line {line}: {actual}", line=line.line, actual=actual), evidence=evidence)
     said = msg("line {line}: {actual}, wanted: {wanted}", line=line.line, actual=actual, wanted=str(value))
     return fail(said, cause="differs", evidence=evidence)
+
+
+@check("file.fresh", severity=Severity.P2, about="path", owner="vendor", newest=NewestFile("{path}"))
+def fresh_file(
+    newest: Newest,
+    now: datetime,
+    path: str,
+    max_age: Span,
+    min_size: Size = 1,
+) -> Verdict:
+    """A file was written not long ago, and holds something.
+
+    The last part of `path` may be a pattern as shells have it (`/backup/db-*.dump`); then the newest of the
+    files it stands for is judged. Older than `max_age` fails, and so does one below `min_size`. Ages are told
+    by the clock of the machine that runs the agent.
+
+    Remedy: see `ls -lt {path} | head`, and what should have written it: its log, its timer or cron line, the
+    room on its disk. Run it by hand once it is put right.
+    Source: our judgement; how old is too old is the profile's.
+    """
+    if not newest.found:
+        return fail("there is no such file", cause="absent")
+    last = datetime.fromtimestamp(newest.mtime, UTC)
+    age = (now - last).total_seconds()
+    evidence: dict[str, Scalar] = {"path": newest.path, "age": round(age), "size": newest.size}
+    evidence["files"] = newest.count
+    name = newest.path.rpartition("/")[2]
+    seen: dict[str, Scalar] = {
+        "name": name,
+        "size": size_text(newest.size),
+        "date": f"{last:%Y-%m-%d %H:%M} UTC",
+    }
+    if age < -_AHEAD_S:
+        return warn(
+            msg("{name} is dated {date}, ahead of the clock", **seen), cause="future", evidence=evidence
+        )
+    seen["age"] = span_text(max(0.0, age))
+    if age > max_age:
+        said = msg("{name} is {age} old ({date}), wanted: at most {most}", most=span_text(max_age), **seen)
+        return fail(said, cause="old", evidence=evidence)
+    if newest.size < min_size:
+        said = msg("{name} holds {size}, wanted: at least {least}", least=size_text(min_size), **seen)
+        return fail(said, cause="small", evidence=evidence)
+    return passed(msg("{name} is {age} old and holds {size}", **seen), evidence=evidence)

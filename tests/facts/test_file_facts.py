@@ -175,7 +175,15 @@ def test_names_about_secrets_are_no_secrets(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["password: x", 'export API_KEY="abc"', "requirepass hunter2", '"token": "abc",', "db.pwd=1"]
+    "line",
+    [
+        "password: x",
+        "ERROR password: x",
+        'export API_KEY="abc"',
+        "requirepass hunter2",
+        '"token": "abc",',
+        "db.pwd=1",
+    ],
 )
 def test_lines_that_hold_secrets_are_known(line: str) -> None:
     assert holds_a_secret(line)
