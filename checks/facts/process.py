@@ -1,4 +1,4 @@
-"""Running processes by name, and how many files they may open."""
+"""Running processes by name, and the limits they have."""
 
 from __future__ import annotations
 
@@ -17,10 +17,22 @@ if TYPE_CHECKING:
     from checks.facts.processtable import Process
 
 PIDS_SHOWN: Final = 100
-_OPEN_FILES: Final = re.compile(
-    r"^Max open files[ ]+(unlimited|[0-9]{1,18})[ ]+(unlimited|[0-9]{1,18})\b", re.MULTILINE
-)
 UNLIMITED: Final = 2**63 - 1
+
+KINDS: Final = {
+    "Max open files": "nofile",
+    "Max processes": "nproc",
+    "Max stack size": "stack",
+    "Max locked memory": "memlock",
+}
+"""The limits that are kept, by their names in ``/proc/PID/limits``, as limits.conf(5) calls them."""
+
+_BY_MEMORY: Final = ("nproc",)
+"""Limits whose default the kernel works out from the memory it finds: they differ from start to start."""
+
+_LIMIT: Final = re.compile(
+    rf"^({'|'.join(KINDS)})[ ]+(unlimited|[0-9]{{1,18}})[ ]+(unlimited|[0-9]{{1,18}})\b", re.MULTILINE
+)
 
 
 class ProcessGroup(msgspec.Struct, frozen=True):
@@ -47,7 +59,7 @@ class Processes(Fact, frozen=True):
     def read(self, host: Host) -> ProcessGroup:
         found = named(host.processes(), self.name)
         if not found:
-            _refuse_if_hidden(host)
+            refuse_if_hidden(host)
         users = sorted({process.user or user_name(process.uid) for process in found})
         return ProcessGroup(len(found), tuple(users), tuple(process.pid for process in found[:PIDS_SHOWN]))
 
@@ -57,13 +69,21 @@ class Processes(Fact, frozen=True):
         return {"running": value.count > 0, "users": value.users}
 
 
+class Limit(msgspec.Struct, frozen=True):
+    """A soft and a hard limit: a number, or bytes where it is of memory; `UNLIMITED` for none."""
+
+    soft: int
+    hard: int
+
+
 class FileLimit(msgspec.Struct, frozen=True):
-    """The lowest open-file limits among the processes of one name."""
+    """The lowest limits among the processes of one name: `soft` and `hard` of open files, others by kind."""
 
     name: str
     soft: int
     hard: int
     count: int = 1
+    others: dict[str, Limit] = {}
 
 
 class FileLimits(msgspec.Struct, frozen=True):
@@ -77,7 +97,7 @@ class FileLimits(msgspec.Struct, frozen=True):
 
 @fact
 class ProcessLimits(Fact, frozen=True):
-    """Open-file limits of running processes by name; of all that listen for TCP where the name is empty."""
+    """Limits of running processes by name; of all that listen for TCP where the name is empty."""
 
     value_type: ClassVar[type] = FileLimits
     name: str = ""
@@ -105,7 +125,7 @@ class ProcessLimits(Fact, frozen=True):
         if self.name:
             chosen = named(processes, self.name)
             if not chosen:
-                _refuse_if_hidden(host)
+                refuse_if_hidden(host)
             return FileLimits(_lowest(host, chosen))
         listeners = host.listeners()
         holders = [process for process in processes if process.pid in listeners.pids]
@@ -116,11 +136,9 @@ class ProcessLimits(Fact, frozen=True):
 
     @classmethod
     def settled(cls, value: FileLimits) -> dict[str, Any]:
-        """The limits by name. How many processes share a name is noise, and so are mere suspects."""
-        return {
-            limit.name: {"soft": _limit_text(limit.soft), "hard": _limit_text(limit.hard)}
-            for limit in value.processes
-        }
+        """The limits by name. How many processes share a name is noise, and so are mere suspects and what
+        the kernel works out from the memory it finds."""
+        return {limit.name: _settled_limits(limit) for limit in value.processes}
 
 
 def named(processes: tuple[Process, ...], name: str) -> list[Process]:
@@ -129,13 +147,12 @@ def named(processes: tuple[Process, ...], name: str) -> list[Process]:
     return [process for process in processes if process.name in (name, cut)]
 
 
-def parse_open_files(text: str) -> tuple[int, int] | None:
-    """Soft and hard limit in the text of ``/proc/PID/limits``, or None where it names none."""
-    found = _OPEN_FILES.search(text)
-    if found is None:
-        return None
-    soft, hard = (UNLIMITED if word == "unlimited" else int(word) for word in found.groups())
-    return soft, hard
+def parse_limits(text: str) -> dict[str, Limit]:
+    """The limits of `KINDS` in the text of ``/proc/PID/limits``, by kind."""
+    return {
+        KINDS[title]: Limit(*(UNLIMITED if word == "unlimited" else int(word) for word in (soft, hard)))
+        for title, soft, hard in _LIMIT.findall(text)
+    }
 
 
 def user_name(uid: int) -> str:
@@ -150,37 +167,52 @@ def user_name(uid: int) -> str:
 
 def _lowest(host: Host, processes: list[Process]) -> tuple[FileLimit, ...]:
     """The limits of processes by name, sorted; the lowest of those that share a name."""
-    lowest: dict[str, FileLimit] = {}
+    lowest: dict[str, dict[str, Limit]] = {}
+    count: dict[str, int] = {}
     host.want(ReadFile(_limits_path(process.pid)) for process in processes)
     for process in processes:
         limits = _limits_of(host, process.pid)
-        if limits is not None:
-            old = lowest.get(process.name, FileLimit(process.name, UNLIMITED, UNLIMITED, 0))
-            lowest[process.name] = FileLimit(
-                process.name, min(old.soft, limits[0]), min(old.hard, limits[1]), old.count + 1
-            )
-    return tuple(lowest[name] for name in sorted(lowest))
+        if "nofile" in limits:
+            old = lowest.get(process.name, {})
+            lowest[process.name] = {
+                kind: _lower(limit, old.get(kind, limit)) for kind, limit in limits.items()
+            }
+            count[process.name] = count.get(process.name, 0) + 1
+    return tuple(_limit_of(name, lowest[name], count[name]) for name in sorted(lowest))
 
 
-def _limit_text(limit: int) -> int | str:
-    return "unlimited" if limit >= UNLIMITED else limit
+def _limit_of(name: str, limits: dict[str, Limit], count: int) -> FileLimit:
+    files = limits["nofile"]
+    others = {kind: limit for kind, limit in limits.items() if kind != "nofile"}
+    return FileLimit(name, files.soft, files.hard, count, others)
+
+
+def _settled_limits(limit: FileLimit) -> dict[str, Any]:
+    kept = {kind: each for kind, each in limit.others.items() if kind not in _BY_MEMORY}
+    said = {f"{kind} {side}": getattr(each, side) for kind, each in kept.items() for side in ("soft", "hard")}
+    numbers = {"soft": limit.soft, "hard": limit.hard} | said
+    return {name: "unlimited" if number >= UNLIMITED else number for name, number in numbers.items()}
+
+
+def _lower(one: Limit, other: Limit) -> Limit:
+    return Limit(min(one.soft, other.soft), min(one.hard, other.hard))
 
 
 def _limits_path(pid: int) -> str:
     return f"/proc/{pid}/limits"
 
 
-def _limits_of(host: Host, pid: int) -> tuple[int, int] | None:
-    """None for a process that ended meanwhile."""
+def _limits_of(host: Host, pid: int) -> dict[str, Limit]:
+    """None at all for a process that ended meanwhile."""
     try:
-        return parse_open_files(host.read_text(_limits_path(pid), 64 * 1024))
+        return parse_limits(host.read_text(_limits_path(pid), 64 * 1024))
     except NotReadable as problem:
         if problem.cause == "absent":
-            return None
+            return {}
         raise
 
 
-def _refuse_if_hidden(host: Host) -> None:
+def refuse_if_hidden(host: Host) -> None:
     """Nothing found means nothing where ``/proc`` hides other users' processes (hidepid)."""
     if host.is_root():
         return

@@ -6,7 +6,7 @@ Only what a check needs is kept: never a command line, which may hold secrets.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -30,11 +30,29 @@ class Process(msgspec.Struct, frozen=True):
 
 
 class Listeners(msgspec.Struct, frozen=True):
-    """Who listens for TCP. The holders of `hidden` sockets are not known; they are among the `suspects`."""
+    """Who listens for TCP. The holders of `hidden` sockets are not known; they are among the `suspects`.
+
+    `holders` are the pids that hold each listening socket, by the socket's inode.
+    """
 
     pids: frozenset[int]
     hidden: int = 0
     suspects: frozenset[int] = frozenset()
+    holders: Mapping[str, frozenset[int]] = {}
+
+
+def listeners_of(
+    held: Mapping[int, frozenset[str]], listening: frozenset[str], suspects: frozenset[int]
+) -> Listeners:
+    """Who holds which of the listening sockets (inodes), and how many nobody was seen to hold."""
+    holders: dict[str, set[int]] = {}
+    for pid, inodes in held.items():
+        for inode in inodes & listening:
+            holders.setdefault(inode, set()).add(pid)
+    known = {inode: frozenset(pids) for inode, pids in holders.items()}
+    pids = frozenset().union(*known.values())
+    # A socket that nobody holds although all could be read belongs to the kernel or another container.
+    return Listeners(pids, len(listening - known.keys()) if suspects else 0, suspects, known)
 
 
 def read_processes(proc: str) -> tuple[Process, ...]:
@@ -64,22 +82,20 @@ def processes_by_psutil() -> tuple[Process, ...]:
 def read_listeners(proc: str, processes: Sequence[Process]) -> Listeners:
     """Who of the processes listens for TCP in this network namespace."""
     wanted = _listening_inodes(f"{proc}/net/tcp") | _listening_inodes(f"{proc}/net/tcp6")
-    holders, suspects, unseen = set(), set(), set(wanted)
+    held: dict[int, frozenset[str]] = {}
+    suspects = set()
     for process in processes if wanted else ():
         if process.kernel:
             continue
         try:
-            held = _socket_inodes(f"{proc}/{process.pid}/fd") & wanted
+            held[process.pid] = frozenset(
+                inode.decode() for inode in _socket_inodes(f"{proc}/{process.pid}/fd") & wanted
+            )
         except PermissionError:
             suspects.add(process.pid)
         except OSError:
             continue
-        else:
-            if held:
-                holders.add(process.pid)
-                unseen -= held
-    # A socket that nobody holds although all could be read belongs to the kernel or another container.
-    return Listeners(frozenset(holders), len(unseen) if suspects else 0, frozenset(suspects))
+    return listeners_of(held, frozenset(inode.decode() for inode in wanted), frozenset(suspects))
 
 
 def _read_process(proc: str, pid: int) -> Process | None:

@@ -17,7 +17,7 @@ import pytest
 
 from checks.fact import NotReadable
 from checks.facts.localhost import LocalHost
-from checks.facts.process import Processes, ProcessLimits, parse_open_files
+from checks.facts.process import Limit, Processes, ProcessLimits, parse_limits
 from checks.facts.processtable import processes_by_psutil, read_listeners, read_processes
 
 
@@ -118,10 +118,28 @@ def test_none_found_means_nothing_where_the_system_hides_processes(
 
 
 def test_no_limit_at_all_is_a_number_too() -> None:
-    assert parse_open_files(
-        "Max open files            unlimited            unlimited            files\n"
-    ) == (
-        2**63 - 1,
-        2**63 - 1,
-    )
-    assert parse_open_files("Max cpu time  unlimited  unlimited  seconds\n") is None
+    line = "Max open files            unlimited            unlimited            files\n"
+    assert parse_limits(line) == {"nofile": Limit(2**63 - 1, 2**63 - 1)}
+    assert parse_limits("Max cpu time  unlimited  unlimited  seconds\n") == {}
+
+
+def test_all_limits_come_with_one_reading() -> None:
+    found = parse_limits(Path("/proc/self/limits").read_text())
+    assert {*found} == {"nofile", "nproc", "stack", "memlock"}
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    assert found["stack"] == Limit(*(2**63 - 1 if each < 0 else each for each in (soft, hard)))
+
+
+def test_of_several_processes_the_lowest_of_each_limit_counts(tmp_path: Path) -> None:
+    status = "Name:\tjava\nState:\tS (sleeping)\nUid:\t1\t1\t1\t1\nVmSize:\t1 kB\n"
+    for pid, (stack, locked) in {"7": (100, 900), "8": (200, 800)}.items():
+        folder = tmp_path / "proc" / pid
+        folder.mkdir(parents=True)
+        (folder / "status").write_text(status)
+        limits = f"Max open files  5  6  files\nMax stack size  {stack}  {stack}  bytes\n"
+        (folder / "limits").write_text(f"{limits}Max locked memory  {locked}  unlimited  bytes\n")
+    (tmp_path / "proc/self").mkdir()
+    (tmp_path / "proc/self/status").write_text(status)
+    (limit,) = ProcessLimits("java").read(LocalHost(str(tmp_path))).processes
+    assert (limit.soft, limit.hard, limit.count) == (5, 6, 2)
+    assert limit.others == {"stack": Limit(100, 100), "memlock": Limit(800, 2**63 - 1)}

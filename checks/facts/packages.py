@@ -1,0 +1,163 @@
+"""Installed packages, from the package manager that owns the machine: dpkg, rpm or apk.
+
+The whole list is asked for once in a run, however many packages are looked for in it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+import msgspec
+
+from checks.fact import Fact, NotReadable, fact
+from checks.facts.asks import Ask, ReadFile, ReadFrom, RunCommand, StatPath
+from checks.facts.host import FILE_LIMIT
+
+if TYPE_CHECKING:
+    from checks.facts.host import Host
+
+DPKG_DATABASE: Final = "/var/lib/dpkg/status"
+APK_DATABASES: Final = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
+RPM_DATABASES: Final = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
+
+DPKG: Final = RunCommand(
+    (
+        "dpkg-query",
+        "--show",
+        "--showformat",
+        "${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\n",
+    ),
+    10.0,
+)
+RPM: Final = RunCommand(
+    ("rpm", "-qa", "--queryformat", "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\tinstalled\n"),
+    20.0,
+)
+
+DATABASE_LIMIT: Final = 8 * FILE_LIMIT
+
+Manager = Literal["dpkg", "rpm", "apk"]
+Listed = dict[str, tuple[str, ...]]
+
+
+class Installed(msgspec.Struct, frozen=True):
+    """The versions of one package that are installed (several of a kernel, or of two architectures), sorted;
+    none where it is not. Each as its manager writes it: ``1:9.2p1-2+deb12u5``."""
+
+    manager: Manager
+    versions: tuple[str, ...] = ()
+
+
+@fact
+class Package(Fact, frozen=True):
+    """Whether a package is installed, and in which version; ``name:arch`` means one architecture."""
+
+    value_type: ClassVar[type] = Installed
+    deadline_s: ClassVar[float] = 30.0
+    name: str
+
+    def describe(self) -> str:
+        return f"look for {self.name} in the list of packages (dpkg-query, rpm -qa, or apk's database)"
+
+    def asks(self) -> tuple[Ask, ...]:
+        return (
+            *(StatPath(path) for path in (DPKG_DATABASE, *RPM_DATABASES)),
+            *(ReadFile(path) for path in APK_DATABASES),
+            DPKG,
+            RPM,
+            # A template, so that it waits until it is known that there is no dpkg-query.
+            ReadFrom(DPKG_DATABASE, "<where the part before ended>"),
+        )
+
+    def read(self, host: Host) -> Installed:
+        manager, listed = installed_packages(host)
+        return Installed(manager, listed.get(self.name, ()))
+
+
+def parse_list(out: bytes) -> Listed:
+    """Versions by name, and by ``name:arch``, in lines of name, version, architecture and status."""
+    found: dict[str, set[str]] = {}
+    for line in out.decode(errors="replace").splitlines():
+        fields = line.split("\t")
+        if len(fields) == 4 and fields[0] and fields[3] == "installed":
+            version = fields[1].removeprefix("(none):")
+            for name in (fields[0], f"{fields[0]}:{fields[2]}"):
+                found.setdefault(name, set()).add(version.removeprefix("0:"))
+    return {name: tuple(sorted(versions)) for name, versions in found.items()}
+
+
+def parse_apk(data: bytes) -> Listed:
+    """The same from apk's database: paragraphs of ``P:name``, ``V:version`` and ``A:arch``."""
+    found: Listed = {}
+    for paragraph in data.decode(errors="replace").split("\n\n"):
+        lines = (line.partition(":") for line in paragraph.splitlines())
+        fields = {key: value for key, _, value in lines if key in ("P", "V", "A")}
+        if fields.get("P") and fields.get("V"):
+            found[fields["P"]] = found[f"{fields['P']}:{fields.get('A', '')}"] = (fields["V"],)
+    return found
+
+
+def parse_status(data: bytes) -> Listed:
+    """The same from dpkg's own database, for machines that have it without its tools."""
+    lines = []
+    for paragraph in data.decode(errors="replace").split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line[:20])
+        words = (
+            fields.get(key, "").split(" ")[-1] for key in ("Package", "Version", "Architecture", "Status")
+        )
+        lines.append("\t".join(words))
+    return parse_list("\n".join(lines).encode())
+
+
+_listed = lru_cache(maxsize=8)(parse_list)
+_listed_by_apk = lru_cache(maxsize=8)(parse_apk)
+_listed_by_status = lru_cache(maxsize=8)(parse_status)
+"""The same bytes come for every package of a machine in a run."""
+
+
+def installed_packages(host: Host) -> tuple[Manager, Listed]:
+    """All packages, and who manages them; asks what `Package` asks."""
+    if _is_there(host, DPKG_DATABASE):
+        try:
+            return "dpkg", _by_command(host, DPKG)
+        except NotReadable as problem:
+            if problem.cause != "absent":
+                raise
+        return "dpkg", _listed_by_status(_whole(host, DPKG_DATABASE))
+    for path in APK_DATABASES:
+        try:
+            return "apk", _listed_by_apk(host.read_bytes(path))
+        except NotReadable as problem:
+            if problem.cause != "absent":
+                raise
+    if any(_is_there(host, path) for path in RPM_DATABASES):
+        return "rpm", _by_command(host, RPM)
+    raise NotReadable("this system has no package database of dpkg, rpm or apk", "unsupported")
+
+
+def _whole(host: Host, path: str) -> bytes:
+    """A file of several times the size that one read gives."""
+    data = b""
+    while len(data) < DATABASE_LIMIT:
+        part = host.read_from(path, len(data))
+        data += part
+        if len(part) < FILE_LIMIT:
+            return data
+    raise NotReadable(f"{path} is larger than {DATABASE_LIMIT // 1048576} MiB", "too-large")
+
+
+def _by_command(host: Host, command: RunCommand) -> Listed:
+    done = host.execute(command)
+    if done.status or done.truncated:
+        raise NotReadable(
+            f"{command.argv[0]}: {done.complaint}" if done.status else "the list of packages is too long",
+            "failed" if done.status else "too-large",
+        )
+    return _listed(done.out)
+
+
+def _is_there(host: Host, path: str) -> bool:
+    from checks.facts.units import is_there
+
+    return is_there(host, path)
