@@ -117,7 +117,7 @@ def as_profile(wanted: Wanted, folder: Path) -> Path:
     items = [
         *({"check": "file.stat", "with": {"path": path, "type": "file", "owner": "root", "mode": "0640"}}
           for path in wanted.files),
-        *({"check": "net.listen_bind", "with": {"listens": str(port), "address": "127.0.0.1"}}
+        *({"check": "net.listen_bind", "with": {"listener": str(port), "address": "loopback"}}
           for port in wanted.ports),
         *({"check": "proc.running", "with": {"name": name, "user": "root"}} for name in wanted.processes),
         *({"check": "user.account", "with": {"name": name, "uid": uid}} for name, uid in wanted.users),

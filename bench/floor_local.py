@@ -19,6 +19,14 @@ SYSCTLS = [
     "fs/suid_dumpable",
 ]
 FILES = ["/etc/passwd", "/etc/shadow", "/etc/sudoers", "/tmp"]
+SYSTEM = [
+    "/proc/uptime", "/proc/stat", "/proc/vmstat", "/proc/loadavg", "/proc/cpuinfo", "/proc/sys/fs/file-nr",
+    "/proc/sys/kernel/osrelease", "/proc/sys/kernel/random/boot_id",
+    "/proc/sys/net/netfilter/nf_conntrack_count", "/proc/sys/net/netfilter/nf_conntrack_max",
+    "/run/reboot-required.pkgs", "/etc/locale.conf", "/etc/default/locale",
+]  # fmt: skip
+FOLDERS = ["/boot", "/lib/modules"]
+MARKS = ["/run/reboot-required", "/run/reboot-needed", "/boot/do_purge_kernels", "/.dockerenv"]
 PSEUDO = {
     "proc", "sysfs", "devtmpfs", "devpts", "tmpfs", "cgroup", "cgroup2", "mqueue", "securityfs", "debugfs",
     "tracefs", "bpf", "pstore", "hugetlbfs", "autofs", "squashfs", "overlay", "fusectl", "configfs", "nsfs",
@@ -85,6 +93,9 @@ def main() -> None:
         "hosts": bool(
             re.search(r"^\s*(127\.[0-9.]+|::1)\s.*\blocalhost\b", read("/etc/hosts"), re.MULTILINE)
         ),
+        "system": {path: read(path) for path in SYSTEM if os.path.exists(path)},
+        "kernels": {path: os.listdir(path) for path in FOLDERS if os.path.exists(path)},
+        "marks": [path for path in MARKS if os.path.exists(path)],
         "sysctl": {name: read(f"/proc/sys/{name}").strip() for name in SYSCTLS},
     }
     usage = {}

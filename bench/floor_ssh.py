@@ -1,6 +1,6 @@
 """What a plain script needs for the reads of the profile linux-server over SSH: the floor of `bench/ssh.py`.
 
-It judges nothing: one connection to a host, one channel, one POSIX script of six processes, JSON. Called as
+It judges nothing: one connection to a host, one channel, one POSIX script of eight processes, JSON. Called as
 `floor_ssh.py SITE.json`; for several hosts eight threads. With a further argument `--quick-ack` it shows what
 is left of the time once nothing waits for a delayed acknowledgement.
 """
@@ -16,6 +16,11 @@ import paramiko
 
 AT_ONCE = 8
 
+SYSTEM = (
+    "uptime stat vmstat loadavg cpuinfo sys/fs/file-nr sys/kernel/osrelease sys/kernel/random/boot_id"
+    " sys/net/netfilter/nf_conntrack_count sys/net/netfilter/nf_conntrack_max /etc/locale.conf"
+    " /etc/default/locale /run/reboot-required /run/reboot-needed"
+)
 SYSCTLS = [
     "kernel.randomize_va_space",
     "net.ipv4.tcp_syncookies",
@@ -28,6 +33,9 @@ export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 exec 2>/dev/null
 cd /proc
 grep -s '' /etc/os-release /etc/hosts meminfo SYSCTLS [0-9]*/comm
+grep -s '' SYSTEM
+echo ==kernels
+ls /boot /lib/modules
 echo ==limits
 grep -s '^Max open files' [0-9]*/limits
 echo ==listeners
@@ -45,7 +53,9 @@ done < self/mountinfo
 stat -f -c '%S %b %a %c %d %n' "$@"
 echo ==clock
 busybox adjtimex || timedatectl show -p NTPSynchronized
-""".replace("SYSCTLS", " ".join(f"sys/{name.replace('.', '/')}" for name in SYSCTLS))
+""".replace("SYSTEM", SYSTEM).replace(
+    "SYSCTLS", " ".join(f"sys/{name.replace('.', '/')}" for name in SYSCTLS)
+)
 
 
 class Prompt(socket.socket):
@@ -103,6 +113,8 @@ def parsed(text: str) -> dict[str, object]:
             for path, owner, group, mode in map(str.split, part["files"].splitlines())
         },
         "hosts": any(re.match(r"\s*(127\.[0-9.]+|::1)\s.*\blocalhost\b", x) for x in lines["/etc/hosts"]),
+        "system": {path: lines[path] for path in SYSTEM.split() if path in lines},
+        "kernels": part["kernels"].split(),
         "sysctl": {name: lines["sys/" + name.replace(".", "/")][0] for name in SYSCTLS},
         "disks": {
             point: {

@@ -1,13 +1,15 @@
 """`@check`: a pure function becomes a check that profiles can name; and the index of the built-in ones.
 
 A built-in check ``area.thing`` lives in ``checks/library/area.py``; only the areas a profile names are
-imported. What parameters may be is `checks.parameters`' business.
+imported. Checks from elsewhere (`checks.plugins`) are looked for only where an id is not built-in. What
+parameters may be is `checks.parameters`' business.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from inspect import cleandoc
@@ -16,28 +18,106 @@ from typing import Any, Final, Literal, get_args, get_type_hints
 import msgspec
 
 from checks.errors import BadInput
-from checks.fact import Fact, Unavailable
+from checks.fact import FACTS, Fact, Unavailable
 from checks.model import Severity, Verdict
 from checks.nearest import did_you_mean
 from checks.parameters import Parameter, read_parameters
 
 BUILT_IN: Final = (
+    "audit.log_complete",
     "cfg.consistent",
+    "cfg.effective",
     "cfg.value",
+    "cmd.output",
+    "cmd.text",
+    "cpu.count",
+    "cpu.governor",
+    "cpu.load",
+    "cpu.usage",
+    "db.backup_age",
+    "db.conn_used",
+    "db.connect",
+    "db.encoding",
+    "db.privilege",
+    "db.query",
+    "disk.fill_forecast",
     "disk.free",
     "disk.inodes",
+    "disk.mount",
+    "disk.mount_opts",
+    "disk.raid",
+    "disk.readonly",
+    "disk.size_path",
+    "disk.write_latency",
+    "file.checksum",
     "file.content",
+    "file.fresh",
+    "file.link",
     "file.stat",
+    "file.text",
+    "goss.matching",
+    "http.ok",
+    "http.text",
+    "job.fresh",
+    "jvm.opts",
+    "kern.conntrack",
     "kern.param",
+    "kern.persisted",
+    "kern.port_range",
+    "kern.thp",
+    "lic.expiry",
+    "lim.fd_used",
+    "lim.memlock",
     "lim.nofile",
+    "lim.nproc",
+    "lim.stack",
+    "locale.utf8",
+    "log.errors",
+    "manual.item",
+    "mem.oom",
+    "mem.swap_size",
+    "mem.total",
     "mem.used",
+    "my.health",
+    "nagios.plugin",
+    "net.dns",
+    "net.hostname",
+    "net.if_errors",
+    "net.interface",
+    "net.listen_bind",
+    "net.listening",
     "net.matrix",
+    "net.nfs_responsive",
+    "net.port_free",
     "net.port_reach",
+    "net.proxy",
+    "os.eol",
+    "os.kernel_min",
+    "os.reboot_pending",
     "os.supported",
+    "os.uptime",
+    "os.virt_arch",
+    "perm.path",
+    "pg.health",
+    "pkg.version",
     "proc.running",
+    "redis.health",
+    "rmq.health",
+    "sec.accounts",
+    "sec.listening",
+    "sec.ssh",
+    "soft.interference",
+    "svc.failed",
+    "svc.state",
     "time.cluster_skew",
+    "time.offset",
     "time.sync",
     "time.zone",
+    "tls.expiry",
+    "tls.keypair",
+    "tls.verify",
+    "user.account",
+    "user.group",
 )
 
 OWNERS: Final = ("vendor", "customer-it", "dba", "network")
@@ -49,6 +129,72 @@ Judge = Callable[..., "Verdict | list[Verdict]"]
 _ID = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9_]*")
 _SECTION = re.compile(r"^(Remedy|Source):[ \t]*", re.MULTILINE)
 _known: dict[str, Check] = {}
+_origins: dict[str, str] = {}
+_declaring: Declaring | None = None
+
+
+class Declaring:
+    """What one origin (a distribution, a file) declares while it is loaded; see `declaring`.
+
+    `refused` are sentences about checks whose id was taken, each naming both who claim it.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.checks: list[Check] = []
+        self.refused: list[str] = []
+
+
+@contextmanager
+def declaring(origin: str) -> Iterator[Declaring]:
+    """All checks and facts that are declared meanwhile come from `origin`, words such as ``acme-checks 1.2``.
+
+    Where it ends with an exception, nothing that was declared meanwhile stays: half a module is none. Raises
+    `ValueError` for a fact whose name is taken, because readings are known by it.
+    """
+    global _declaring
+    outer, before = _declaring, dict(FACTS)
+    _declaring = mine = Declaring(origin)
+    try:
+        yield mine
+        for name, made in _foreign(FACTS).items():
+            if name in before and made.__module__ != before[name].__module__:
+                raise ValueError(f"fact {name} is declared in {before[name].__module__} already")
+    except BaseException:
+        forget(mine.checks)
+        for name in _foreign(FACTS):
+            FACTS.pop(name)
+        FACTS.update(before)
+        raise
+    finally:
+        _declaring = outer
+
+
+def _foreign(facts: Mapping[str, type[Fact]]) -> dict[str, type[Fact]]:
+    """The facts of plugins; built-in ones that a plugin was the first to import stay as they are."""
+    return {name: made for name, made in facts.items() if not made.__module__.startswith("checks.")}
+
+
+def unusable(made: Check) -> str:
+    """Why a check cannot be used (a parameter of a type that none can have), or an empty text."""
+    try:
+        _ = made.parameters, made.tolerant, made.enumerates
+    except (TypeError, NameError, AttributeError) as problem:
+        return f"check {made.id}: its parameters cannot be read: {problem}"
+    return ""
+
+
+def forget(checks: list[Check]) -> None:
+    """These checks are known no more."""
+    for each in checks:
+        if _known.get(each.id) is each:
+            del _known[each.id]
+            _origins.pop(each.id, None)
+
+
+def origin_of(id: str) -> str:
+    """Where a check comes from, as its `declaring` said; empty for a built-in one."""
+    return _origins.get(id, "")
 
 
 class Conditional(msgspec.Struct, frozen=True):
@@ -183,15 +329,45 @@ def check(
     def declare(function: Judge) -> Check:
         names = _names(function)
         label = object or (f"{{{about}}}" if about in names and about not in facts else "")
-        _refuse_bad_declaration(id, names, owner, each, across, facts)
+        refuse_bad_declaration(id, names, owner, each, across, facts)
         made = Check(id, version, severity, about, owner, label, each, across, dict(facts), function)
-        other = _known.get(id)
-        if other is not None and _origin(other.function) != _origin(function):
-            raise ValueError(f"check {id} is declared twice: {_origin(other.function)}, {_origin(function)}")
-        _known[id] = made
-        return made
+        return enter(made)
 
     return declare
+
+
+def enter(made: Check) -> Check:
+    """Make a check known by its id.
+
+    One whose id is taken is not: `ValueError` names both, or the `declaring` that goes on keeps the
+    sentence, so that it costs that check and not all of its module.
+    """
+    source = None if made.function.__module__.startswith("checks.library.") else _declaring
+    problem = _claimed(made, source.origin if source else "")
+    if not problem:
+        _known[made.id] = made
+    if source is None:
+        if problem:
+            raise ValueError(problem)
+    elif problem:
+        source.refused.append(problem)
+    else:
+        source.checks.append(made)
+        _origins[made.id] = source.origin
+    return made
+
+
+def _claimed(made: Check, origin: str) -> str:
+    """Who else has a check's id, as a sentence; empty where nobody has."""
+    mine = f"{origin} ({_origin(made.function)})" if origin else _origin(made.function)
+    area = f"checks.library.{made.id.partition('.')[0]}"
+    if made.id in BUILT_IN and not made.function.__module__.startswith("checks.library."):
+        return f"check {made.id} is built in ({area}), and cannot come from {mine}"
+    other, whose = _known.get(made.id), _origins.get(made.id, "")
+    if other is None or (_origin(other.function) == _origin(made.function) and whose == origin):
+        return ""
+    theirs = f"{whose} ({_origin(other.function)})" if whose else _origin(other.function)
+    return f"check {made.id} is declared twice: {theirs}, {mine}"
 
 
 def get(id: str) -> Check:
@@ -201,7 +377,12 @@ def get(id: str) -> Check:
         import_module(f"checks.library.{id.partition('.')[0]}")
         found = _known.get(id)
     if found is None:
-        raise BadInput(f"unknown check {id!r:.100}{did_you_mean(id, {*BUILT_IN, *_known})}")
+        from checks import plugins
+
+        found = plugins.find(id)
+    if found is None:
+        told = "".join(f"; {problem}" for problem in plugins.problems())
+        raise BadInput(f"unknown check {id!r:.100}{did_you_mean(id, {*BUILT_IN, *_known})}{told}")
     return found
 
 
@@ -210,12 +391,17 @@ def ids() -> list[str]:
     return list(BUILT_IN)
 
 
+def foreign() -> list[str]:
+    """The ids of the checks from elsewhere that are known so far."""
+    return sorted(_origins)
+
+
 def known() -> Mapping[str, Check]:
     """The checks declared so far, by id: of the built-in ones those whose module was imported."""
     return dict(_known)
 
 
-def _refuse_bad_declaration(
+def refuse_bad_declaration(
     id: str,
     names: tuple[str, ...],
     owner: str,
@@ -223,6 +409,7 @@ def _refuse_bad_declaration(
     across: Across | None,
     facts: Mapping[str, Fact | Conditional],
 ) -> None:
+    """Raise `ValueError` where a declaration does not fit together; `names` are the function's arguments."""
     if not _ID.fullmatch(id):
         raise ValueError(f"check id {id!r} is not of the form area.thing")
     if owner not in OWNERS:

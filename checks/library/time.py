@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from checks.across import ALONE, compare, not_known
 from checks.fact import Unavailable
 from checks.facts.clock import ClockState, TimeSync
+from checks.facts.dbclock import DatabaseClock, ServerClock
 from checks.facts.skew import ClockOffset, Offset
+from checks.facts.timekeeper import Kept, TimeOffset
 from checks.facts.zone import TimeZone, Zone, local_time
 from checks.model import Scalar, Severity, Verdict
-from checks.registry import check
+from checks.registry import check, when
 from checks.units import Span, span_text
 from checks.verdicts import fail, grade, msg, passed, skip
+
+SERVER: Final = "the database"
+"""What the clock of a database server is called among those of targets."""
 
 
 @check("time.sync", severity=Severity.P1, about="system", owner="customer-it", clock=TimeSync())
@@ -49,6 +55,36 @@ def synchronised_clock(clock: ClockState) -> Verdict:
     return fail("not synchronised; no time service runs", cause="no-service", evidence=evidence)
 
 
+@check("time.offset", severity=Severity.P2, about="system", owner="customer-it", kept=TimeOffset())
+def small_offset(kept: Kept, warn_above: Span = 0.05, fail_above: Span | None = None) -> Verdict:
+    """The clock is close to the time of its servers.
+
+    Asked is the service that keeps it: chronyd, ntpd (BusyBox's as well) or systemd-timesyncd. Where none of
+    them runs it is skipped, and time.sync says whether that is right; where it has not found a server, too.
+
+    Remedy: `chronyc sources -v` or `ntpq -pn` show which servers it follows and how far away they are; give
+    it closer or more of them (at least four), and look for a machine that was suspended or is short of
+    processors. `chronyc makestep` puts a clock right at once.
+    Source: Prometheus node mixin, NodeClockSkewDetected (0.05 s).
+    """
+    evidence: dict[str, Scalar] = {"service": kept.service, "stratum": kept.stratum}
+    if not kept.service:
+        return skip("no time service runs here that tells an offset", cause="no-service")
+    args: dict[str, Scalar] = {"service": kept.service}
+    if kept.offset_s is None:
+        said = msg("{service} runs, but follows no server yet", **args)
+        return skip(said, cause="unsynchronised", evidence=evidence)
+    evidence["offset_s"] = round(kept.offset_s, 9)
+    side = "ahead of" if kept.offset_s >= 0 else "behind"
+    text = f"{{offset}} {side} the time, as {{service}} says"
+    return grade(
+        abs(kept.offset_s),
+        high=(warn_above, fail_above),
+        say=msg(text, offset=span_text(abs(kept.offset_s)), **args),
+        evidence=evidence,
+    )
+
+
 @check(
     "time.cluster_skew",
     severity=Severity.P1,
@@ -56,9 +92,15 @@ def synchronised_clock(clock: ClockState) -> Verdict:
     owner="customer-it",
     across="site",
     offsets=ClockOffset(),
+    clocks=when("database", DatabaseClock("{database}", "{password}")),
 )
 def clock_skew(
-    offsets: Mapping[str, Offset | Unavailable], warn_above: Span = 2, fail_above: Span = 5
+    offsets: Mapping[str, Offset | Unavailable],
+    clocks: Mapping[str, ServerClock | Unavailable] | None,
+    warn_above: Span = 2,
+    fail_above: Span = 5,
+    database: str = "",
+    password: str = "",
 ) -> Verdict:
     """The clocks of all targets agree.
 
@@ -72,6 +114,8 @@ def clock_skew(
     before a clock goes back.
     Source: check_postgres, action timesync, whose defaults are 2 s and 5 s.
     """
+    if clocks is not None:
+        offsets = {**offsets, SERVER: _clock_of_server(clocks)}
     if len(offsets) < 2:
         return ALONE
     members = compare({name: _told_well_enough(each, warn_above) for name, each in offsets.items()})
@@ -120,6 +164,17 @@ def same_time_zone(zones: Mapping[str, Zone | Unavailable]) -> Verdict:
     (names,) = members.groups
     zone = str(members.values[names[0]])
     return passed(msg("all {count} targets have {zone}", count=len(names), zone=zone), evidence=evidence)
+
+
+def _clock_of_server(seen: Mapping[str, ServerClock | Unavailable]) -> Offset | Unavailable:
+    """The clock of a database, from the target that sees it best; why not, where none does."""
+    known = [each for each in seen.values() if not isinstance(each, Unavailable)]
+    if known:
+        best = min(known, key=lambda each: each.doubt_s)
+        return Offset(best.offset_s, best.doubt_s)
+    return next(
+        (each for each in seen.values() if isinstance(each, Unavailable)), Unavailable("it was not asked")
+    )
 
 
 def _told_well_enough(offset: Offset | Unavailable, limit: float) -> Offset | Unavailable:

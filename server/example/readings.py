@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from typing import Any
 
 from checks.fact import Fact, Known, Reading, Unavailable
+from checks.facts.boot import BootTime, Pending, PendingReboot, Start
 from checks.facts.clock import ClockState, TimeSync
 from checks.facts.config import ConfigValue, Setting
+from checks.facts.cputime import CpuTime, CpuUse
 from checks.facts.disk import DiskUsage, Mounts, Usage
 from checks.facts.files import FileInfo, FileMatch, FileStat, LineMatch
+from checks.facts.kernel import ConnectionTracking, FileHandles, Handles, Tracked
+from checks.facts.locales import Setting as Locale
+from checks.facts.locales import SystemLocale
 from checks.facts.network import Connection, TcpConnect
+from checks.facts.oom import Kills, OomKills
 from checks.facts.process import FileLimit, FileLimits, Processes, ProcessGroup, ProcessLimits
+from checks.facts.processor import Cpus, Load, LoadAverage, Processors
 from checks.facts.system import Memory, MemoryUse, OsRelease, Release, Sysctl
+from checks.facts.timekeeper import Kept, TimeOffset
 
 GIB = 2**30
 TRASH = "disk-full"
@@ -104,9 +113,34 @@ def _clock(fact: Any, at: Noise, troubles: Troubles) -> ClockState:
     return ClockState(NO_CLOCK not in troubles, 0.01 + 0.02 * at("clock"), ("chronyd",))
 
 
+def _cpu(fact: Any, at: Noise, troubles: Troubles) -> CpuTime:
+    used, day = 20 + 30 * at("cpu"), 86_400
+    return CpuTime(0, 0, 0, 0, _UP_S, 1, round(used, 2), 0.5, 0.0, day, "an earlier run")
+
+
+def _kept(fact: Any, at: Noise, troubles: Troubles) -> Kept:
+    if NO_CLOCK in troubles:
+        return Kept("chronyd", None, False, 0)
+    return Kept("chronyd", round(0.0004 * (at("offset") - 0.5), 6), True, 3)
+
+
+_UP_S = 40 * 86_400.0
+_STARTED = datetime(2026, 1, 4, 3, 10, tzinfo=UTC)
+_RUNS = "5.14.0-427.13.1.el9_4.x86_64"
+
 _MAKERS: dict[type[Fact], Callable[[Any, Noise, Troubles], object]] = {
     OsRelease: lambda fact, at, troubles: Release("rocky", "9.4", "Rocky Linux 9.4 (Blue Onyx)"),
     Memory: lambda fact, at, troubles: MemoryUse(32 * GIB, int((10 + 6 * at("memory")) * GIB)),
+    BootTime: lambda fact, at, troubles: Start(_STARTED, _UP_S, 1),
+    PendingReboot: lambda fact, at, troubles: Pending(running=_RUNS),
+    OomKills: lambda fact, at, troubles: Kills(counted=0, certain=True, up_s=_UP_S),
+    Processors: lambda fact, at, troubles: Cpus(8, 4, 8.0),
+    CpuUse: _cpu,
+    LoadAverage: lambda fact, at, troubles: Load(*(round(1 + 2 * at(f"load {m}"), 2) for m in (1, 5, 15))),
+    FileHandles: lambda fact, at, troubles: Handles(3000 + int(2000 * at("handles")), 811_896),
+    ConnectionTracking: lambda fact, at, troubles: Tracked(400 + int(900 * at("tracked")), 262_144),
+    TimeOffset: _kept,
+    SystemLocale: lambda fact, at, troubles: Locale("en_US.UTF-8", "/etc/locale.conf"),
     Mounts: lambda fact, at, troubles: ["/", "/data"],
     DiskUsage: _usage,
     Sysctl: lambda fact, at, troubles: _KERNEL.get(fact.name, "1"),

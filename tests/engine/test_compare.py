@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,32 @@ NOISE: list[tuple[str, Any, Any]] = [
         {"processes": [{"name": "nginx", "soft": 1, "hard": 2, "count": 3}], "hidden": 0},
         {"processes": [{"name": "nginx", "soft": 1, "hard": 2, "count": 9}], "hidden": 2},
     ),
+    (
+        "ProcessLimits(name=a)",
+        {"processes": [{"name": "a", "soft": 1, "hard": 2, "others": {"nproc": {"soft": 7, "hard": 7}}}]},
+        {"processes": [{"name": "a", "soft": 1, "hard": 2, "others": {"nproc": {"soft": 8, "hard": 8}}}]},
+    ),
+    ("FileHandles()", {"used": 5, "limit": 9}, {"used": 6, "limit": 9}),
+    ("ConnectionTracking()", {"used": 5, "limit": 9}, {"used": 6, "limit": 9}),
+    ("BootTime()", {"at": NOW, "up_s": 5, "number": 1}, {"at": NOW + timedelta(1), "up_s": 9, "number": 2}),
+    (
+        "CpuUse()",
+        {"busy": 1, "total": 2, "waiting": 0, "stolen": 0, "up_s": 5, "boot": 1},
+        {"busy": 7, "total": 9, "waiting": 1, "stolen": 0, "up_s": 9, "boot": 2, "used_percent": 50},
+    ),
+    ("LoadAverage()", {"one": 1, "five": 2, "fifteen": 3}, {"one": 3, "five": 2, "fifteen": 1}),
+    ("OomKills()", {"counted": 0, "up_s": 5}, {"counted": 2, "up_s": 9, "log": "journal"}),
+    ("SwapSpace()", {"total": 5, "free": 5}, {"total": 5, "free": 1}),
+    (
+        "PersistedParameters(names=())",
+        {"parameters": [{"key": "a.b", "value": "1", "file": "/f", "running": "1"}]},
+        {"parameters": [{"key": "a.b", "value": "1", "file": "/g", "running": "2"}]},
+    ),
+    (
+        "TimeOffset()",
+        {"service": "chronyd", "offset_s": 0.1, "synchronised": True, "stratum": 2},
+        {"service": "chronyd", "offset_s": 0.2, "synchronised": True, "stratum": 3},
+    ),
     ("TimeSync()", {"synchronised": True, "max_error_s": 0.1}, {"synchronised": True, "max_error_s": 0.7}),
     (
         "TcpConnect(host=db, port=5432, timeout=5.0)",
@@ -84,10 +111,86 @@ NOISE: list[tuple[str, Any, Any]] = [
         {"exists": True, "type": "directory", "mode": "0755", "size": 4096, "mtime": 1},
         {"exists": True, "type": "directory", "mode": "0755", "size": 8192, "mtime": 2},
     ),
+    ("FillHistory(mount=/)", {"points": []}, {"points": [[1.0, 2.0]]}),
+    ("WriteLatency(folder=/d)", {"writes": 100, "p50_ms": 1, "p99_ms": 2, "max_ms": 3},
+     {"writes": 100, "p50_ms": 2, "p99_ms": 9, "max_ms": 30}),
+    (
+        "NewLogLines(path=/a, pattern=x, ignore=())",
+        {"size": 1, "offset": 1},
+        {"size": 9, "matches": 4, "mark": 2},
+    ),
+    ("RoomAt(path=/opt/a)", {"at": "/opt", "total": 100, "free": 9}, {"at": "/opt", "total": 100, "free": 1}),
+    (
+        "WritableMounts()",
+        [{"point": "/", "type": "ext4", "source": "/dev/sda1", "read_only": False}],
+        [{"point": "/", "type": "ext4", "source": "/dev/sdb1", "read_only": False}],
+    ),
+    (
+        "RaidArrays()",
+        [{"name": "md0", "state": "active", "doing": "check", "percent": 3.0}],
+        [{"name": "md0", "state": "active"}],
+    ),
+    (
+        "MountAnswers(point=/s)",
+        {"outcome": "timeout", "detail": "not within 4 s"},
+        {"outcome": "timeout", "detail": "not within 5 s"},
+    ),
+    (
+        "NewestFile(path=/b/*)",
+        {"found": True, "path": "/b/1", "mtime": 1, "size": 9, "count": 1},
+        {"found": True, "path": "/b/2", "mtime": 2, "size": 8, "count": 2},
+    ),
+    (
+        "TimerState(timer=a.timer)",
+        {"loaded": True, "active": True, "unit": "a.service", "result": "success", "uptime_s": 1.0},
+        {"loaded": True, "active": True, "unit": "a.service", "result": "success", "uptime_s": 9.0},
+    ),
     (
         "FileMatch(path=/a, pattern=x)",
         {"found": True, "line": 3, "text": "x"},
         {"found": True, "line": 9, "text": "x"},
+    ),
+    (
+        "ProcessesWith(name=java, args=erp)",
+        {"count": 3, "users": ["erp"], "pids": [1]},
+        {"count": 2, "users": ["erp"]},
+    ),
+    (
+        "Units(names=('erp',))",
+        {"manager": "systemd", "units": [{"name": "erp", "known": True, "active": "running", "restarts": 1}]},
+        {"manager": "systemd", "units": [{"name": "erp", "known": True, "active": "running", "active_s": 5}]},
+    ),
+    (
+        "JavaOptions(program=erp.jar)",
+        [{"pid": 1, "version": "17", "heap": {"most": 1}, "dump": {"folder": "/", "exists": True}}],
+        [{"pid": 2, "version": "17", "heap": {"most": 1}}, {"pid": 3, "version": "17", "heap": {"most": 1}}],
+    ),
+    ("PluginOutput(command=('a',))", {"status": 0, "text": "5 users"}, {"status": 0, "text": "6 users"}),
+    (
+        "WebPage(url=http://x/)",
+        {"outcome": "answered", "status": 200, "latency_ms": 12.5, "size": 100},
+        {"outcome": "answered", "status": 200, "latency_ms": 80.0, "size": 101},
+    ),
+    (
+        "NameLookup(name=db)",
+        {"outcome": "found", "addresses": ["10.0.0.1", "10.0.0.2"], "latency_ms": 10},
+        {"outcome": "found", "addresses": ["10.0.0.2", "10.0.0.1"], "latency_ms": 90},
+    ),
+    (
+        "HostName()",
+        {"name": "app1", "addresses": ["10.0.0.1", "::2"]},
+        {"name": "app1", "addresses": ["::2", "10.0.0.1"]},
+    ),
+    (
+        "Sockets(of=443)",
+        {"sockets": [{"address": "::", "port": 443, "processes": ["nginx"], "pids": [1]}]},
+        {"sockets": [{"address": "::", "port": 443, "processes": ["nginx"], "pids": [9]}]},
+    ),
+    ("InterfaceCounts(interface=eth0)", {"now": {"received": 1}}, {"now": {"received": 9, "sent": 7}}),
+    (
+        "ProxyTunnel(to=x:1)",
+        {"outcome": "denied", "proxy": "http://p:1", "detail": "Forbidden"},
+        {"outcome": "denied", "proxy": "http://p:1", "detail": "No"},
     ),
 ]  # fmt: skip
 
@@ -107,11 +210,37 @@ MEANT: list[tuple[str, Any, Any, str]] = [
         {"processes": [{"name": "nginx", "soft": 65536, "hard": 2**63 - 1}]},
         "nginx.soft: 1024 → 65536",
     ),
+    (
+        "ProcessLimits(name=)",
+        {"processes": [{"name": "a", "soft": 1, "hard": 2, "others": {"stack": {"soft": 7, "hard": 7}}}]},
+        {"processes": [{"name": "a", "soft": 1, "hard": 2, "others": {"stack": {"soft": 8, "hard": 7}}}]},
+        "a.stack soft: 7 → 8",
+    ),
+    (
+        "PersistedParameters(names=())",
+        {"parameters": [{"key": "vm.swappiness", "value": "60", "file": "/f", "running": "60"}]},
+        {"parameters": [{"key": "vm.swappiness", "value": "10", "file": "/f", "running": "60"}]},
+        "vm.swappiness: 60 → 10",
+    ),
+    ("KernelRelease()", "6.1.0-18-amd64", "6.1.0-21-amd64", "6.1.0-18-amd64 → 6.1.0-21-amd64"),
     ("TimeSync()", {"synchronised": True, "services": ["chronyd"]}, {"synchronised": False},
      "synchronised: yes → no, services: −chronyd"),
     ("TcpConnect(host=db, port=1, timeout=5.0)", {"outcome": "connected"}, {"outcome": "refused"},
      "outcome: connected → refused"),
     ("Mounts()", ["/", "/old"], ["/", "/data"], "+/data −/old"),
+    (
+        "WritableMounts()",
+        [{"point": "/data", "type": "xfs", "source": "/dev/sdb", "read_only": False}],
+        [{"point": "/data", "type": "xfs", "source": "/dev/sdb", "read_only": True}],
+        "/data: writable → read-only",
+    ),
+    (
+        "RaidArrays()",
+        [{"name": "md0", "state": "active", "wanted": 2, "working": 2}],
+        [{"name": "md0", "state": "active", "wanted": 2, "working": 1}],
+        "md0.working: 2 → 1",
+    ),
+    ("NewestFile(path=/b/*)", {"found": True, "path": "/b/1"}, {"found": False}, "found: yes → no"),
     ("Sysctl(name=vm.swappiness)", "60", "10", "60 → 10"),
     ("OsRelease()", {"id": "debian", "version": "12", "name": "Debian 12"},
      {"id": "debian", "version": "13", "name": "Debian 13"}, "version: 12 → 13, name: Debian 12 → Debian 13"),
@@ -120,6 +249,19 @@ MEANT: list[tuple[str, Any, Any, str]] = [
     ("ConfigValue(path=/a, format=ini, key=b)",
      {"found": True, "value": [1, 2]}, {"found": True, "value": [2, 1]}, "value: 1, 2 → 2, 1"),
     ("SecretMatches(path=/a, format=ini, key=b, secret=env:X)", True, False, "yes → no"),
+    ("ProcessesWith(name=java, args=erp)", {"count": 1, "users": ["a"]}, {"count": 0},
+     "running: yes → no, users: −a"),
+    ("Units(names=('erp',))",
+     {"manager": "systemd", "units": [{"name": "erp", "known": True, "active": "running", "enabled": "yes"}]},
+     {"manager": "systemd", "units": [{"name": "erp", "known": True, "active": "failed", "enabled": "no"}]},
+     "erp.active: running → failed, erp.enabled: yes → no"),
+    ("PluginOutput(command=('a',))", {"status": 0, "text": "OK"}, {"status": 2, "text": "OK"}, "status: 0 → 2"),
+    ("WebPage(url=http://x/)", {"outcome": "answered", "status": 200}, {"outcome": "answered", "status": 503},
+     "status: 200 → 503"),
+    ("NameLookup(name=db)", {"outcome": "found", "addresses": ["10.0.0.1"]},
+     {"outcome": "found", "addresses": ["10.0.0.2"]}, "addresses: +10.0.0.2 −10.0.0.1"),
+    ("InterfaceCounts(interface=bond0)", {"now": {}, "members": {"a": True}},
+     {"now": {}, "members": {"a": False}}, "members.a: yes → no"),
 ]  # fmt: skip
 
 
