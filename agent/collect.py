@@ -34,6 +34,10 @@ READERS = 16
 PATIENCE_S = 0.005
 """How long nothing may finish before another reader is started; most runs never need a second one."""
 
+TELL_S = 0.004
+LOOK_S = 0.05
+"""How often readers tell what they have read, and how long may pass before somebody looks unasked."""
+
 HOSTS_AT_ONCE = 16
 """Remote targets at a time, unless told otherwise. Eight of them keep a core busy."""
 
@@ -77,30 +81,41 @@ class _Gathered(msgspec.Struct):
     last: datetime | None = None
 
 
-class _Reader(threading.Thread):
-    """A thread that reads until it is told to stop. A daemon: a stuck one must not keep the program alive."""
+Done = tuple[_Job, Reading, float]
 
-    def __init__(
-        self, jobs: SimpleQueue[_Job | None], done: SimpleQueue[tuple[_Job, Reading, float]]
-    ) -> None:
+
+class _Reader(threading.Thread):
+    """A thread that reads until it is told to stop. A daemon: a stuck one must not keep the program alive.
+
+    What it has read lies in `finished`; it says so (None in `done`) at most every few milliseconds, because
+    waking somebody for each of hundreds of quick reads costs more than the reads.
+    """
+
+    def __init__(self, jobs: SimpleQueue[_Job | None], done: SimpleQueue[Done | None]) -> None:
         super().__init__(name="reader", daemon=True)
         self.jobs, self.done = jobs, done
+        self.finished: deque[Done] = deque()
         self.now: tuple[_Job, float] | None = None
 
     def run(self) -> None:
+        told = 0.0
         while (job := self.jobs.get()) is not None:
             started = monotonic()
             self.now = (job, started)
             assert job.host is not None
             reading = reading_of(job.fact, Permitted(job.host, job.fact))
             self.now = None
-            self.done.put((job, reading, monotonic() - started))
+            ended = monotonic()
+            self.finished.append((job, reading, ended - started))
+            if self.jobs.empty() or ended - told > TELL_S:
+                self.done.put(None)
+                told = ended
 
 
 class _Visit(threading.Thread):
     """A remote target's thread: it reads batch after batch, until it is told that there are no more."""
 
-    def __init__(self, remote: Remote, done: SimpleQueue[tuple[_Job, Reading, float]]) -> None:
+    def __init__(self, remote: Remote, done: SimpleQueue[Done | None]) -> None:
         super().__init__(name="target", daemon=True)
         self.remote, self.done = remote, done
         self.batches: SimpleQueue[list[_Job] | None] = SimpleQueue()
@@ -171,7 +186,7 @@ class _Collection:
         self.queued: deque[tuple[str, list[_Job]]] = deque()
         self.gathered = {target.name: _Gathered() for target in plan.targets}
         self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self.done: SimpleQueue[tuple[_Job, Reading, float]] = SimpleQueue()
+        self.done: SimpleQueue[Done | None] = SimpleQueue()
         self.readers: list[_Reader] = []
 
     def run(self) -> None:
@@ -183,11 +198,11 @@ class _Collection:
             while any(part.open for part in self.gathered.values()):
                 busy = [now for reader in self.readers if (now := reader.now) and self.awaited(now[0])]
                 full = len(busy) >= READERS or self.jobs.empty()
-                try:
-                    self.keep(*self.done.get(timeout=self.patience(busy) if full else PATIENCE_S))
-                except Empty:
-                    if not full and all(reader.now for reader in self.readers):
-                        self.add_reader()
+                came = self.wait(self.patience(busy) if full else PATIENCE_S)
+                for job, reading, seconds in came:
+                    self.keep(job, reading, seconds)
+                if not came and not full and all(reader.now for reader in self.readers):
+                    self.add_reader()
                 self.give_up_late(busy)
         finally:
             self.stop()
@@ -228,11 +243,33 @@ class _Collection:
         visit.batches.put(batch)
         visit.start()
 
+    def wait(self, patience: float | None) -> list[Done]:
+        """What has come, waiting for it at most so many seconds (None: as long as it takes)."""
+        came = self.come()
+        if came:
+            return came
+        with suppress(Empty):
+            first = self.done.get(timeout=patience)
+            came = [first] if first is not None else []
+        return came + self.come()
+
+    def come(self) -> list[Done]:
+        """What has come by now, from everybody."""
+        came = []
+        with suppress(Empty):
+            while True:
+                told = self.done.get_nowait()
+                came += [told] if told is not None else []
+        for reader in self.readers:
+            while reader.finished:
+                came.append(reader.finished.popleft())
+        return came
+
     def patience(self, busy: list[tuple[_Job, float]]) -> float | None:
         """Seconds to wait for the next reading: for ever where only remote targets are read, which end by
         themselves, and by a Ctrl-C all the same."""
         mine = any(part.open for name, part in self.gathered.items() if name not in self.remotes)
-        return _wait(busy) if mine else None
+        return min(_wait(busy), LOOK_S) if mine else None
 
     def awaited(self, job: _Job) -> bool:
         return self.gathered[job.target].open.get(job.name) is job
@@ -262,9 +299,8 @@ class _Collection:
 
     def take_all(self) -> None:
         """Take in what has come and nobody has waited for."""
-        with suppress(Empty):
-            while True:
-                self.take(*self.done.get_nowait())
+        for job, reading, seconds in self.come():
+            self.take(job, reading, seconds)
 
     def give_up_late(self, busy: list[tuple[_Job, float]]) -> None:
         """Their readers are lost from here on: no longer counted, no longer waited for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from checks.snapshot import Snapshot
 if TYPE_CHECKING:
     from agent.targets.route import Router
     from agent.targets.sitefile import Site
+    from checks.goss.suite import Suite
+    from checks.profile_source import Source
 
 DEFAULT_PROFILE: Final = "linux-server"
 TAG: Final = "@"
@@ -25,7 +28,10 @@ TAG: Final = "@"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The options that say what is to be checked, as they were typed; `ssh_config` is the file of -F."""
+    """The options that say what is to be checked, as they were typed; `ssh_config` is the file of -F.
+
+    `suite` is a goss file in the place of a profile.
+    """
 
     profile: str | None = None
     site_file: Path | None = None
@@ -35,6 +41,12 @@ class Wanted:
     sets: tuple[str, ...] = ()
     ssh_config: Path | None = None
     pairs: Collection[tuple[str, str]] | None = None
+    suite: Suite | None = None
+
+    @property
+    def named(self) -> str | Source | None:
+        """The profile that was asked for, by name or as it was made; None where nothing was."""
+        return self.suite.source() if self.suite is not None else self.profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ def plan_for(wanted: Wanted, identity: Identity | None, saved: Snapshot | None) 
     Unnamed, the profile is that of the snapshot, the site file or the enrolment, else `linux-server`. Raises
     `BadInput` for what cannot be planned.
     """
+    _keep_trees()
     if wanted.site_file is not None:
         return _of_site(wanted, wanted.site_file, saved)
     tag = next((name for name in wanted.target if name.startswith(TAG)), "")
@@ -65,9 +78,9 @@ def plan_for(wanted: Wanted, identity: Identity | None, saved: Snapshot | None) 
     roles = {readings.target.name: readings.roles for readings in saved.targets} if saved is not None else {}
     unnamed = (saved.profile if saved else "") or (identity.profile if identity else "") or DEFAULT_PROFILE
     try:
-        profile = load_profile(wanted.profile or unnamed, overrides=wanted.sets)
+        profile = load_profile(wanted.named or unnamed, overrides=wanted.sets)
     except BadInput as error:
-        if wanted.profile is None and saved is not None:
+        if wanted.named is None and saved is not None:
             raise BadInput(f"{error}; the snapshot was made with that profile: name its file") from error
         raise
     return Planned(
@@ -81,6 +94,20 @@ def plan_for(wanted: Wanted, identity: Identity | None, saved: Snapshot | None) 
             pairs=wanted.pairs,
         )
     )
+
+
+def _keep_trees() -> None:
+    """Keep parsed profiles in the agent's state, where that is there and nobody else can write it."""
+    from agent.paths import state
+    from checks import compiled
+
+    root = state().root
+    try:
+        seen = root.stat()
+    except OSError:
+        return
+    if os.name != "posix" or (seen.st_uid == os.geteuid() and not seen.st_mode & 0o022):
+        compiled.keep_in(root / "profiles")
 
 
 def site_of(planned: Planned, identity: Identity | None, asked: str | None, no_send: bool) -> str:
@@ -98,10 +125,12 @@ def _of_site(wanted: Wanted, file: Path, saved: Snapshot | None) -> Planned:
     from agent.targets.sources import router_of, routes_in_words, target_of
 
     site = load_site(file)
+    # A goss file has its own variables (--vars); those of a site are for profiles.
+    own = wanted.suite is not None
     profile = load_for_site(
-        wanted.profile or site.profile or (saved.profile if saved else "") or DEFAULT_PROFILE,
-        site=site.variables,
-        targets={name: target.variables for name, target in site.targets.items()},
+        wanted.named or site.profile or (saved.profile if saved else "") or DEFAULT_PROFILE,
+        site={} if own else site.variables,
+        targets={} if own else {name: target.variables for name, target in site.targets.items()},
         overrides=wanted.sets,
     )
     router = router_of(site, wanted.ssh_config) if saved is None else None

@@ -21,7 +21,7 @@ from tables import show
 
 PEERS = Path(__file__).parent / ".peers" / "local"
 PINNED = "pytest-testinfra==10.2.*"
-ROUNDS = 5
+ROUNDS = 9
 SIZES = (200, 2_000, 20_000)
 FLOOR_GOAL, TESTINFRA_GOAL, SERVERSPEC_GOAL, MEMORY_GOAL_MB = 3.0, 12.0, 30.0, 30.0
 

@@ -1,21 +1,27 @@
-"""The shipped profiles, parsed ahead: loading one then needs no YAML parser, whose import alone costs 20 ms.
+"""Profiles that were parsed before: loading one then needs no YAML parser, whose import alone costs 10 ms.
 
 Beside each shipped ``name.yaml`` stands ``name.tree``: the digest of the text it was made from, and its
 nodes with their lines. A tree whose digest does not fit is not used, so a stale one costs time and nothing
-else; a test keeps them fresh. ``python -m checks.compiled`` writes them.
+else; a test keeps them fresh. ``python -m checks.compiled`` writes them. The trees of other files are kept
+in a folder, if somebody names one (`keep_in`), under the digest of their text: who checks every hour parses a
+profile once.
 """
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from checks.yamlfile import Node, load_file
+from checks.yamlfile import Node, load_data, load_file, read_data
 
 FOLDER: Final = Path(__file__).parent / "profiles"
+VERSION: Final = 1
+"""Of what parsing gives: another one makes the trees that are kept useless."""
+
 _SUFFIX: Final = ".tree"
 
 
@@ -24,6 +30,17 @@ class Tree(msgspec.Struct, frozen=True):
 
     digest: str
     root: list[Any]
+    version: int = 0
+
+
+_kept: list[Path] = []
+KEEP: Final = 64
+"""Trees of other files that are kept; the one that was made first goes first."""
+
+
+def keep_in(folder: Path) -> None:
+    """Keep the trees of files that are not shipped in a folder, which nobody else may write."""
+    _kept[:] = [folder]
 
 
 def load(path: Path) -> Node:
@@ -38,7 +55,36 @@ def load(path: Path) -> Node:
                 return _thawed(tree.root, str(path))
         except (OSError, msgspec.MsgspecError):
             pass  # the text itself is always right
-    return load_file(path)
+    return _load_kept(path, _kept[0]) if _kept else load_file(path)
+
+
+def _load_kept(path: Path, folder: Path) -> Node:
+    data = read_data(path)
+    digest = hashlib.sha256(data).hexdigest()
+    place = folder / f"{digest}{_SUFFIX}"
+    try:
+        tree = msgspec.json.decode(place.read_bytes(), type=Tree)
+        if tree.digest == digest and tree.version == VERSION:
+            return _thawed(tree.root, str(path))
+    except (OSError, msgspec.MsgspecError, ValueError):
+        pass
+    root = load_data(data, str(path))
+    with suppress(OSError):
+        _keep(place, msgspec.json.encode(Tree(digest, _frozen(root), VERSION)))
+    return root
+
+
+def _keep(place: Path, data: bytes) -> None:
+    """Whole or not at all; nothing is lost with it."""
+    import os
+
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    temporary = place.with_name(f".{place.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    temporary.replace(place)
+    others = sorted(place.parent.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime)
+    for old in others[:-KEEP]:
+        old.unlink()
 
 
 def compile_profile(path: Path) -> bytes:

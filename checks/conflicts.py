@@ -123,15 +123,15 @@ def _meetings(
     lost = {name: _replaced(each) for name, each in (*variants.items(), ("", profile))}
     together: dict[tuple[str, str], list[int]] = {}
     for at, unit in enumerate(units):
-        together.setdefault((unit.target, unit.item.check), []).append(at)
+        together.setdefault((unit.target, unit.item.thing), []).append(at)
     for (target, _), places in together.items():
         replaced = lost.get(target, lost[""])
         if len(places) == 1 and units[places[0]].item.id not in replaced:
             continue
-        sides: dict[tuple[str, bytes], dict[tuple[bytes, tuple[str, ...]], Side]] = {}
+        sides: dict[bytes, dict[tuple[bytes, tuple[str, ...]], Side]] = {}
         for at in places:
             item = units[at].item
-            here = sides.setdefault((item.thing, subject_of(item)), {})
+            here = sides.setdefault(subject_of(item), {})
             for other in replaced.get(item.id, ()):
                 if not other.roles or target.startswith(_ACROSS) or {*other.roles} & {*roles.get(target, ())}:
                     _join(here, other, None, other.parameters)

@@ -34,7 +34,7 @@ LAX: Final = frozenset(
 """What only lets something pass, or asks for more: who allows and who does not can both be content."""
 
 ADDED_UP: Final = frozenset(
-    ("required", "contains", "groups", "headers", "forbidden", "internal", "expected", "to")
+    ("required", "contains", "groups", "headers", "forbidden", "internal", "expected", "to", "ports")
 )
 """Of these everything has to be met: two of them can be met together, unless one forbids the other."""
 

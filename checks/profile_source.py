@@ -15,9 +15,10 @@ import msgspec
 
 from checks.compiled import load as load_file
 from checks.errors import BadInput
+from checks.extending import Base, joined, read_bases, words
 from checks.model import Severity
 from checks.nearest import did_you_mean
-from checks.nodes import NAME, WORD, choice, entries, line, mapping, name, texts
+from checks.nodes import NAME, choice, entries, line, mapping, name, texts
 from checks.settlement import Settlement, read_settlements
 from checks.yamlfile import Node
 
@@ -36,7 +37,8 @@ _MAX_CHAIN = 20
 class ItemSource(msgspec.Struct):
     """An item before its parameters are read; `named` says that it was given an id of its own.
 
-    `profile` and `node` say which profile wrote it last, and where.
+    `profile` and `node` say which profile wrote it last, and where. `placed` are the keys (`on`, `stage`)
+    that it did not say itself, but that a profile said which extends its own.
     """
 
     id: str
@@ -50,6 +52,7 @@ class ItemSource(msgspec.Struct):
     needs: tuple[Node, ...] = ()
     parameters: dict[str, Node] = {}
     profile: str = ""
+    placed: frozenset[str] = frozenset()
 
 
 class Source(msgspec.Struct):
@@ -105,7 +108,7 @@ def _load(path: Path, above: tuple[Path, ...]) -> Source:
         if required not in keys:
             raise root.wrong(f"lacks the key {required}: a profile has profile, version, title and items")
     source = Source(str(path), name(keys["profile"], NAME), "1", "", False)
-    for base in texts(keys.get("extends")):
+    for base in read_bases(keys.get("extends")):
         _merge(source, _base(base, path, above))
     source.version = line(keys["version"], 100) if "version" in keys else source.version
     source.title = line(keys["title"], 300) if "title" in keys else source.title
@@ -142,7 +145,8 @@ def _unlike(one: ItemSource, other: ItemSource) -> list[str]:
     ]
 
 
-def _base(name: Node, path: Path, above: tuple[Path, ...]) -> Source:
+def _base(entry: Base, path: Path, above: tuple[Path, ...]) -> Source:
+    name = entry.profile
     base, _ = _locate(name.value, path.parent)
     if base is None:
         raise name.wrong(f"extends {name.value!r:.100}, unknown{did_you_mean(name.value, profile_names())}")
@@ -154,7 +158,18 @@ def _base(name: Node, path: Path, above: tuple[Path, ...]) -> Source:
         raise name.wrong(f"extends {name.value!r:.100}, but there is no file {base}")
     if here in chain or len(chain) > _MAX_CHAIN:
         raise name.wrong(f"extends {name.value!r:.100}, which leads back to this file")
-    return _load(base, chain)
+    source = _load(base, chain)
+    for item in (*source.items.values(), *source.replaced):
+        _place(item, entry)
+    return source
+
+
+def _place(item: ItemSource, entry: Base) -> None:
+    """Give an item the roles and stages of an entry where it has none of its own."""
+    if entry.roles and not item.roles:
+        item.roles, item.placed = entry.roles, item.placed | {"on"}
+    if entry.stages and not item.stages:
+        item.stages, item.placed = entry.stages, item.placed | {"stage"}
 
 
 def _merge(source: Source, base: Source) -> None:
@@ -169,7 +184,23 @@ def _merge(source: Source, base: Source) -> None:
             )
         if mine is not None and _unlike(mine, item):
             source.replaced.append(mine)
-        source.items[id] = item
+        source.items[id] = item if mine is None else _together(mine, item)
+
+
+def _together(one: ItemSource, other: ItemSource) -> ItemSource:
+    """The other item, for the roles and stages of both where an entry of `extends` gave some to either.
+
+    Two roles that build on one base both keep what it holds; an item for all targets stays one for all.
+    """
+    placed = one.placed | other.placed
+    if not placed:
+        return other
+    other = msgspec.structs.replace(other, placed=placed)
+    if "on" in placed:
+        other.roles = joined(one.roles, other.roles)
+    if "stage" in placed:
+        other.stages = joined(one.stages, other.stages)
+    return other
 
 
 def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
@@ -200,9 +231,9 @@ def _add_item(source: Source, node: Node, seen: dict[str, Node]) -> None:
     if "opens_on" in keys:
         item.opens_on = choice(keys["opens_on"], ["fail", "warn"])
     if "stage" in keys:
-        item.stages = tuple(name(word, WORD) for word in texts(keys["stage"]))
+        item.stages, item.placed = words(keys["stage"]), item.placed - {"stage"}
     if "on" in keys:
-        item.roles = tuple(name(word, WORD) for word in texts(keys["on"]))
+        item.roles, item.placed = words(keys["on"]), item.placed - {"on"}
     if "needs" in keys:
         item.needs = tuple(texts(keys["needs"]))
     if "with" in keys and keys["with"].value is not None:

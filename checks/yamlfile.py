@@ -71,6 +71,11 @@ def wrap(value: Any, where: str = "") -> Node:
 
 def load_file(path: Path) -> Node:
     """The tree of a file; raises `BadProfile` with file and line."""
+    return load_data(read_data(path), str(path))
+
+
+def read_data(path: Path) -> bytes:
+    """The bytes of a file that people write; raises `BadProfile` where they cannot be had or are too many."""
     where = str(path)
     try:
         with path.open("rb") as file:
@@ -81,6 +86,11 @@ def load_file(path: Path) -> Node:
         raise BadProfile(where, None, f"cannot be read: {problem}") from problem
     if len(data) > MAX_BYTES:
         raise BadProfile(where, None, "is larger than 1 MiB; this is meant to be a short text")
+    return data
+
+
+def load_data(data: bytes, where: str) -> Node:
+    """The tree of a file's bytes; raises `BadProfile` with `where` and the line."""
     try:
         return load_text(data.decode("utf-8-sig"), where)
     except UnicodeDecodeError as problem:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from agent.commands.options import scope_options, site_options
+from agent.commands.options import goss_options, scope_options, site_options, suite_of
 from checks.model import Narrowing, PlanItem, ProfileRef, Target
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class PlanPage(msgspec.Struct, frozen=True):
     "--privileges", is_flag=True, help="Print what has to be allowed: sudoers, grants, firewall rows."
 )
 @scope_options
+@goss_options
 def command(
     profile: str | None,
     site_file: Path | None,
@@ -55,6 +56,9 @@ def command(
     only: tuple[str, ...],
     stage: str,
     sets: tuple[str, ...],
+    goss: Path | None,
+    vars_files: tuple[Path, ...],
+    vars_inline: str,
 ) -> None:
     """Print every command, file, query and destination that checking PROFILE would touch.
 
@@ -66,7 +70,8 @@ def command(
     from agent.identity import load_identity
     from agent.planning import Wanted, plan_for
 
-    wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config)
+    suite = suite_of(profile, goss, vars_files, vars_inline)
+    wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config, suite=suite)
     planned = plan_for(wanted, load_identity(), None)
     plan = planned.plan
     if privileges:
@@ -82,6 +87,8 @@ def command(
 
 
 def _print(plan: Plan) -> None:
+    from reports.run.view import by_role
+
     lines = plan.lines()
     for name in dict.fromkeys(line.target for line in lines):
         route = plan.routes.get(name)
@@ -104,7 +111,7 @@ def _print(plan: Plan) -> None:
     reads_in_all = sum(len(reads) for reads in page.reads.values())
     click.echo(f"{len(plan.units)} items{scope}, {reads_in_all} different reads")
     if plan.unplaced:
-        click.echo(f"not checked, for no target here has the role: {', '.join(plan.unplaced)}")
+        click.echo(f"not checked, for no target here has the role: {', '.join(by_role(plan.unplaced))}")
     for conflict in plan.conflicts:
         word = {"": "CONFLICT", "accept": "known"}.get(conflict.rule, "settled")
         click.echo(f"{word}: {conflict}")

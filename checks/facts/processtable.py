@@ -103,14 +103,25 @@ def _read_process(proc: str, pid: int) -> Process | None:
         text = _head(f"{proc}/{pid}/status", 4096)
     except OSError:
         return None
-    fields = dict(line.split(b":\t", 1) for line in text.split(b"\n") if b":\t" in line)
-    if fields.get(b"State", b"Z")[:1] in b"ZX" or b"Uid" not in fields:
+    # Four of some sixty fields: to take the text apart would cost more than to read it.
+    state, uids = _field(text, b"\nState:\t"), _field(text, b"\nUid:\t").split()
+    if state[:1] in b"ZX" or len(uids) < 2:
         return None
-    name = fields.get(b"Name", b"")
+    name = text.partition(b"\n")[0].removeprefix(b"Name:\t")
     if len(name) >= COMM_LENGTH:
         name = _long_name(proc, pid, name)
-    uid = int(fields[b"Uid"].split()[1])
-    return Process(pid, name.decode(errors="replace"), uid, kernel=b"VmSize" not in fields)
+    kernel = b"\nVmSize:\t" not in text
+    return Process(pid, name.decode(errors="replace"), int(uids[1]), kernel=kernel)
+
+
+def _field(text: bytes, name: bytes) -> bytes:
+    """The rest of the line that begins so; empty where there is none."""
+    start = text.find(name)
+    if start < 0:
+        return b""
+    start += len(name)
+    end = text.find(b"\n", start)
+    return text[start:] if end < 0 else text[start:end]
 
 
 def _long_name(proc: str, pid: int, short: bytes) -> bytes:

@@ -110,9 +110,16 @@ class Sockets(Fact, frozen=True):
             host.only_here("the sockets of a system without /proc/net")
             return _elsewhere(wanted)
         kept = [row for row in rows if wanted.port in (0, row.port) and _counts(row, wanted)]
-        if wanted.protocol == "udp":
-            return BoundSockets(_sorted([Bound(row.address, row.port, uid=row.uid) for row in kept]))
+        if wanted.protocol == "udp" or not self._wants_holders(wanted):
+            udp = wanted.protocol == "udp"
+            bound = [Bound(row.address, row.port, udp or row.state == _LISTEN, uid=row.uid) for row in kept]
+            return BoundSockets(_sorted(bound))
         return _held(host, kept, wanted.process)
+
+    @staticmethod
+    def _wants_holders(wanted: Meant) -> bool:
+        del wanted
+        return True
 
     @classmethod
     def settled(cls, value: BoundSockets) -> list[list[str]]:
@@ -122,6 +129,22 @@ class Sockets(Fact, frozen=True):
             for each in value.sockets
             if each.listens
         )
+
+
+@fact
+class Listening(Sockets, frozen=True):
+    """The same without the holders of a port, unless it is a program's: to find them every process has to be
+    looked into, which costs more than all else that a run of cheap checks does."""
+
+    def asks(self) -> tuple[Ask, ...]:
+        asked = super().asks()
+        if "{" in self.of or self._wants_holders(meant(self.of)):
+            return asked
+        return tuple(ask for ask in asked if isinstance(ask, ReadFrom))
+
+    @staticmethod
+    def _wants_holders(wanted: Meant) -> bool:
+        return bool(wanted.process)
 
 
 def meant(of: str) -> Meant:
@@ -166,13 +189,23 @@ def _rows(host: Host, tables: tuple[str, str], wanted: Meant) -> list[Row] | Non
     absent = 0
     for path in tables:
         try:
-            data = host.read_from(path, 0)
-            found += parse_sockets(b"\n".join(line for line in data.splitlines() if sought in line))
+            found += parse_sockets(_lines_with(sought, host.read_from(path, 0)))
         except NotReadable as problem:
             if problem.cause != "absent":
                 raise
             absent += 1
     return None if absent == 2 else found
+
+
+def _lines_with(sought: bytes, data: bytes) -> bytes:
+    """The lines that hold it, found without taking the others apart: there may be thousands."""
+    lines, at = [], data.find(sought)
+    while at >= 0:
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        lines.append(data[data.rfind(b"\n", 0, at) + 1 : end])
+        at = data.find(sought, end)
+    return b"\n".join(lines)
 
 
 def _counts(row: Row, wanted: Meant) -> bool:

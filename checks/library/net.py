@@ -20,13 +20,13 @@ from checks.addresses import (
 from checks.fact import Unavailable
 from checks.facts.answering import MountAnswer, MountAnswers, RemoteMounts
 from checks.facts.dns import HostName, Lookup, NameLookup, OwnName
-from checks.facts.interfacestate import Device, DeviceAddresses, NetworkDevice
 from checks.facts.interfaces import Counts, Interface, InterfaceCounts, Interfaces
+from checks.facts.interfacestate import Device, DeviceAddresses, NetworkDevice
 from checks.facts.network import Connection, TcpConnect
 from checks.facts.proxy import Proxies, ProxySettings, ProxyTunnel, Tunnel
 from checks.facts.proxyrules import wrong_settings
 from checks.facts.reach import UNTRIED, WANTED, Reach, Reachability, destination_of
-from checks.facts.sockets import BoundSockets, Sockets
+from checks.facts.sockets import BoundSockets, Listening, Sockets
 from checks.matchers import Matcher
 from checks.model import Scalar, Severity, Verdict
 from checks.registry import check, when
@@ -220,8 +220,8 @@ def resolved_name(
         if said:
             return fail(msg("{said}", said=said), cause=cause, evidence=evidence)
     if addresses is not None and not addresses.holds(lookup.addresses):
-        said = msg("it is {found}, wanted: {wanted}", found=found, wanted=str(addresses))
-        return fail(said, cause="addresses", evidence=evidence)
+        wrong = msg("it is {found}, wanted: {wanted}", found=found, wanted=str(addresses))
+        return fail(wrong, cause="addresses", evidence=evidence)
     say = msg("{found} in {latency} ms", found=found, latency=lookup.latency_ms)
     if lookup.latency_ms is None:
         return passed(msg("{found}", found=found), evidence=evidence)
@@ -330,7 +330,7 @@ def free_port(
     severity=Severity.P1,
     about="listener",
     owner="vendor",
-    bound=Sockets("{listener}"),
+    bound=Listening("{listener}"),
 )
 def listening_address(bound: BoundSockets, listener: str, address: str = "remote") -> Verdict:
     """A service listens on the address it should.
@@ -373,7 +373,7 @@ def listening_address(bound: BoundSockets, listener: str, address: str = "remote
     about="port",
     owner="vendor",
     object="{port}/{protocol}",
-    bound=Sockets("{port}/{protocol}"),
+    bound=Listening("{port}/{protocol}"),
 )
 def listening_port(
     bound: BoundSockets,
@@ -400,7 +400,9 @@ def listening_port(
     if not found:
         if not listening:
             return passed("nothing listens, as wanted")
-        return skip("nothing listens", cause="absent") if optional else fail("nothing listens", cause="absent")
+        return (
+            skip("nothing listens", cause="absent") if optional else fail("nothing listens", cause="absent")
+        )
     where = ", ".join(map(place_text, found[:10]))
     if not listening:
         return fail(msg("it is listened on: {where}", where=where), cause="present", evidence=evidence)

@@ -6,7 +6,7 @@ The three renderers take a `RunView` and nothing else, so that whoever has resul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -21,6 +21,9 @@ URGENCY = (Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL, Status.SKIP, S
 
 TO_DO = frozenset({Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL})
 """The statuses that ask something of the reader."""
+
+NAMED_OF_A_ROLE = 3
+"""Items for a role that nobody has, each by its name; of more it says how many."""
 
 CONFLICTS_SHOWN = 5
 """Contradicting demands that a report lists; of more it says how many."""
@@ -167,6 +170,18 @@ def narrowed(view: RunView) -> str:
     return " ".join(parts)
 
 
+def by_role(unplaced: Sequence[str]) -> list[str]:
+    """The items for roles that nobody has, ``item (role)`` each; many of one role as ``16 items (role)``."""
+    found: dict[str, list[str]] = {}
+    for each in unplaced:
+        found.setdefault(each.partition(" ")[2], []).append(each)
+    return [
+        said
+        for role, items in found.items()
+        for said in (items if len(items) <= NAMED_OF_A_ROLE else [f"{len(items)} items {role}"])
+    ]
+
+
 def caveats(view: RunView) -> list[str]:
     """What a reader must know before leaning on this report."""
     found = []
@@ -179,7 +194,7 @@ def caveats(view: RunView) -> list[str]:
     if view.adhoc:
         found.append("Ad hoc: the profile is a file of the user's or was changed with --set.")
     if view.unplaced:
-        found.append(f"Not checked, for no target here has the role: {', '.join(view.unplaced)}")
+        found.append(f"Not checked, for no target here has the role: {', '.join(by_role(view.unplaced))}")
     found += [f"Demands that contradict each other: {each}" for each in view.conflicts[:CONFLICTS_SHOWN]]
     if len(view.conflicts) > CONFLICTS_SHOWN:
         more = len(view.conflicts) - CONFLICTS_SHOWN

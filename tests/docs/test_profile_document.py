@@ -137,7 +137,8 @@ def test_the_overrides_of_the_page_are_taken() -> None:
             words = shlex.split(line)
             for option, value in pairwise(words):
                 if option == "--set":
-                    assert load_profile("linux-server", overrides=[value]).adhoc
+                    named = words[words.index("check") + 1]
+                    assert load_profile(named, overrides=[value]).adhoc
 
 
 def test_the_check_of_the_page_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

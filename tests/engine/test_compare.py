@@ -25,6 +25,7 @@ from checks.registry import BUILT_IN, get
 from checks.snapshot import Readings, Snapshot
 
 FILE = "FileStat(path=/etc/erp/app.ini)"
+DB = "url=postgresql://app@db/erp, password=, tls=auto, ca=, timeout=5.0"
 INI = {
     "exists": True, "type": "file", "owner": "erp", "group": "erp", "mode": "0640",
     "size": 120, "mtime": 1790000000,
@@ -172,6 +173,21 @@ NOISE: list[tuple[str, Any, Any]] = [
         {"outcome": "answered", "status": 200, "latency_ms": 80.0, "size": 101},
     ),
     (
+        "FileText(path=/a, condition=x)",
+        {"found": True, "holds": False, "failing": ["x"], "lines": 9},
+        {"found": True, "holds": False, "failing": ["x"], "lines": 10},
+    ),
+    (
+        "CommandText(command=('a',), condition=x)",
+        {"found": True, "holds": True, "lines": 9, "start": "at 10:00"},
+        {"found": True, "holds": True, "lines": 7, "start": "at 10:01"},
+    ),
+    (
+        "WebText(url=http://x/, condition=x)",
+        {"found": True, "holds": True, "lines": 9, "status": 200},
+        {"found": True, "holds": True, "lines": 7, "status": 200},
+    ),
+    (
         "NameLookup(name=db)",
         {"outcome": "found", "addresses": ["10.0.0.1", "10.0.0.2"], "latency_ms": 10},
         {"outcome": "found", "addresses": ["10.0.0.2", "10.0.0.1"], "latency_ms": 90},
@@ -186,12 +202,74 @@ NOISE: list[tuple[str, Any, Any]] = [
         {"sockets": [{"address": "::", "port": 443, "processes": ["nginx"], "pids": [1]}]},
         {"sockets": [{"address": "::", "port": 443, "processes": ["nginx"], "pids": [9]}]},
     ),
+    (
+        "Listening(of=nginx:443)",
+        {"sockets": [{"address": "::", "port": 443, "processes": ["nginx"], "pids": [1]}]},
+        {"sockets": [{"address": "::", "port": 443, "processes": ["nginx"], "pids": [9]}]},
+    ),
     ("InterfaceCounts(interface=eth0)", {"now": {"received": 1}}, {"now": {"received": 9, "sent": 7}}),
     (
         "ProxyTunnel(to=x:1)",
         {"outcome": "denied", "proxy": "http://p:1", "detail": "Forbidden"},
         {"outcome": "denied", "proxy": "http://p:1", "detail": "No"},
     ),
+    (
+        f"DatabaseLogin({DB})",
+        {"outcome": "in", "version": "15.4", "latency_ms": 3, "encrypted": True},
+        {"outcome": "in", "version": "15.4", "latency_ms": 90, "encrypted": True, "detail": "slow"},
+    ),
+    (f"DatabaseConnections({DB})", {"used": 3, "limit": 97}, {"used": 9, "limit": 97}),
+    (f"DatabaseBackup({DB}, query=)", {"at": 1.0}, {"at": 2.0}),
+    (f"DatabaseClock({DB})", {"offset_s": 0.1}, {"offset_s": -0.2, "doubt_s": 0.02}),
+    (
+        f"PostgresHealth({DB})",
+        {
+            "xids": [{"database": "erp", "age": 1}],
+            "sequences": [{"name": "a", "used": 1, "possible": 9}],
+            "waits": {"type": "waiting", "count": 0},
+            "prepared": {"type": "waiting", "count": 0},
+            "settings": {"type": "settings", "values": {"work_mem": 4096}},
+        },
+        {
+            "xids": [{"database": "erp", "age": 7}],
+            "sequences": [{"name": "a", "used": 2, "possible": 9}],
+            "waits": {"type": "waiting", "count": 1, "oldest_s": 3.0},
+            "prepared": {"type": "waiting", "count": 1},
+            "settings": {"type": "settings", "values": {"work_mem": 4096}},
+        },
+    ),
+    (f"PostgresHistory({DB})", {}, {"xid erp": [[1.0, 2.0]]}),
+    (
+        f"PostgresEffective({DB})",
+        {"restart": ["work_mem"], "files_unread": "denied"},
+        {"restart": ["work_mem"]},
+    ),
+    (
+        "MysqlHealth(url=mysql://app@db/erp, password=, tls=auto, ca=, timeout=5.0)",
+        {"version": "10", "pool": {"size": 1}, "logs": {"on": True}, "sql_mode": ["A", "B"]},
+        {
+            "version": "10",
+            "pool": {"size": 1, "requests": 5},
+            "logs": {"on": True, "size": 7},
+            "sql_mode": ["B", "A"],
+        },
+    ),
+    (
+        "RedisHealth(host=h, port=1, user=, password=, tls=off, ca=, timeout=5.0)",
+        {"unknown": "open", "used": 5, "last_save": 1},
+        {"unknown": "open", "used": 6, "last_save": 2, "changes": 9},
+    ),
+    (
+        "RabbitHealth(url=http://mq, user=m, password=env:X, verify=True, ca=, timeout=5.0)",
+        {"version": "3", "nodes": [{"name": "a", "running": True}], "queues": [], "queue_count": 0},
+        {
+            "version": "3",
+            "nodes": [{"name": "a", "running": True, "memory_used": 9}],
+            "queues": [{"name": "/q", "messages": 1}],
+            "queue_count": 1,
+        },
+    ),
+    ("LogKeys(path=/a, pattern=x)", {"keys": ["1"]}, {"keys": ["1", "2"], "cut": True}),
 ]  # fmt: skip
 
 MEANT: list[tuple[str, Any, Any, str]] = [
@@ -258,6 +336,13 @@ MEANT: list[tuple[str, Any, Any, str]] = [
     ("PluginOutput(command=('a',))", {"status": 0, "text": "OK"}, {"status": 2, "text": "OK"}, "status: 0 → 2"),
     ("WebPage(url=http://x/)", {"outcome": "answered", "status": 200}, {"outcome": "answered", "status": 503},
      "status: 200 → 503"),
+    ("FileText(path=/a, condition=x)", {"found": True, "holds": True, "lines": 9},
+     {"found": True, "holds": False, "failing": ["containing a"], "lines": 9},
+     "holds: yes → no, failing: +containing a"),
+    ("CommandText(command=('a',), condition=x)", {"found": True, "holds": True},
+     {"found": True, "holds": True, "status": 2}, "status: 0 → 2"),
+    ("WebText(url=http://x/, condition=x)", {"found": True, "holds": True, "status": 200},
+     {"found": True, "holds": True, "status": 503}, "status: 200 → 503"),
     ("NameLookup(name=db)", {"outcome": "found", "addresses": ["10.0.0.1"]},
      {"outcome": "found", "addresses": ["10.0.0.2"]}, "addresses: +10.0.0.2 −10.0.0.1"),
     ("InterfaceCounts(interface=bond0)", {"now": {}, "members": {"a": True}},

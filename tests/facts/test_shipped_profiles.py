@@ -19,8 +19,10 @@ from checks.snapshot import Readings, Snapshot
 
 
 def run(profile: str, host: LocalHost) -> Evaluation:
-    """Collect one fact after the other, and evaluate."""
-    plan = make_plan(load_profile(profile), [Target("local")])
+    """Collect one fact after the other, and evaluate; the target has every role that the profile knows."""
+    loaded = load_profile(profile)
+    roles = sorted({role for item in loaded.items for role in item.roles})
+    plan = make_plan(loaded, [Target("local")], roles={"local": roles})
     values: dict[str, Reading] = {}
     wanted = plan.facts("local")
     while wanted:

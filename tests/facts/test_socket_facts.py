@@ -16,8 +16,18 @@ from hypothesis import strategies as st
 
 from checks.errors import BadInput
 from checks.fact import NotReadable
+from checks.facts.asks import ListListeners, ReadFrom
 from checks.facts.localhost import LocalHost
-from checks.facts.sockets import Bound, BoundSockets, Meant, Row, Sockets, meant, parse_sockets
+from checks.facts.sockets import (
+    Bound,
+    BoundSockets,
+    Listening,
+    Meant,
+    Row,
+    Sockets,
+    meant,
+    parse_sockets,
+)
 
 RECORDED = Path(__file__).parent / "recorded/sockets"
 ME = psutil.Process().name()
@@ -173,3 +183,13 @@ def test_on_windows_psutil_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     with pytest.raises(NotReadable) as told:
         Sockets("8080").read(host)
     assert told.value.cause == "denied"
+
+
+def test_the_holders_of_a_port_are_not_looked_for_where_nobody_asks() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as link:
+        port = link.getsockname()[1]
+        (one,) = Listening(str(port)).read(LocalHost()).sockets
+        assert one == Bound("127.0.0.1", port, True, uid=os.getuid())
+        assert Listening(f"{ME}:{port}").read(LocalHost()) == Sockets(f"{ME}:{port}").read(LocalHost())
+    assert {type(ask) for ask in Listening("443").asks()} == {ReadFrom}
+    assert ListListeners() in Listening("nginx:443").asks()

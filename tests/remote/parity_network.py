@@ -14,7 +14,7 @@ from checks.facts.interfaces import Interface, InterfaceCounts, Interfaces
 from checks.facts.keypair import KeyFits
 from checks.facts.pem import CertificateFile
 from checks.facts.proxy import ProxySettings, ProxyTunnel
-from checks.facts.sockets import Sockets
+from checks.facts.sockets import Listening, Sockets
 from checks.facts.tls import Certificates, TlsServer
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ def samples(world: Any) -> dict[str, Fact]:
         "Sockets of a port": Sockets(str(world.open_port)),
         "Sockets of a port nobody has": Sockets("1"),
         "Sockets of UDP": Sockets("1/udp"),
+        "Listening of a port": Listening(str(world.open_port)),
+        "Listening of a port nobody has": Listening("1"),
+        "Listening of a program that is not there": Listening("fl-not-there"),
         "Sockets of a program that is not there": Sockets("fl-not-there"),
         "ProxySettings": ProxySettings(),
         "ProxySettings of a program that is not there": ProxySettings("fl-not-there"),

@@ -52,6 +52,12 @@ def test_one_sentence_says_how_it_stands() -> None:
     assert verdict(view(result("a", Status.SKIP))) == "Nothing here applies to this machine."
 
 
+def test_many_items_for_a_role_that_nobody_has_are_told_as_a_number() -> None:
+    few, many = ("a (db)", "b (app, web)"), tuple(f"c{number} (cache)" for number in range(4))
+    partly = msgspec.structs.replace(view(result("a", Status.PASS)), unplaced=few + many)
+    assert caveats(partly)[-1].endswith("has the role: a (db), b (app, web), 4 items (cache)")
+
+
 def test_a_run_without_results_is_not_called_well() -> None:
     assert verdict(view(results=())) == "Nothing was checked."
 
