@@ -25,7 +25,7 @@ VERSION: Final = 1
 _SUFFIX: Final = ".tree"
 
 
-class Tree(msgspec.Struct, frozen=True):
+class Tree(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a ``.tree`` file holds; a node is ``[line, raw, size, value]``."""
 
     digest: str
