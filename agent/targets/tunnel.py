@@ -112,11 +112,11 @@ def talk_through(transport: Transport, asks: Sequence[Connect | Talk], at_a_time
 def _talk(transport: Transport, ask: Talk) -> object:
     try:
         return ask.talk(TunnelDialer(transport))
-    except NotReadable as problem:
-        return Failed(problem.reason, problem.cause)
     except Exception as problem:  # noqa: BLE001 - the border: a conversation may be anyone's, the others go on
         if not transport.is_active():
             return Failed(f"the SSH connection broke off: {problem or type(problem).__name__}", "lost")
+        if isinstance(problem, NotReadable):
+            return Failed(problem.reason, problem.cause)
         return Failed(f"{type(problem).__name__}: {problem}"[:1000])
 
 

@@ -80,6 +80,7 @@ def small_offset(kept: Kept, warn_above: Span = 0.05, fail_above: Span | None = 
     return grade(
         abs(kept.offset_s),
         high=(warn_above, fail_above),
+        show=span_text,
         say=msg(text, offset=span_text(abs(kept.offset_s)), **args),
         evidence=evidence,
     )
@@ -135,7 +136,7 @@ def clock_skew(
     if ahead == behind:  # to the last digit: there is no furthest pair
         behind = next(name for name in known if name != ahead)
     say = msg("{ahead} is {skew} ahead of {behind}", ahead=ahead, behind=behind, skew=span_text(skew))
-    return grade(skew, high=(warn_above, fail_above), say=say, evidence=evidence)
+    return grade(skew, high=(warn_above, fail_above), show=span_text, say=say, evidence=evidence)
 
 
 @check("time.zone", severity=Severity.P2, about="site", owner="customer-it", across="site", zones=TimeZone())
