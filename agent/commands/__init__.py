@@ -5,6 +5,7 @@ from __future__ import annotations
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("agent.commands.check:command", "Check this machine, show what to do, deliver the run."),
     "plan": ("agent.commands.plan:command", "Print what a check would read, and read nothing."),
+    "discover": ("agent.commands.discover:command", "Write a profile of what a healthy machine is."),
     "trust": ("agent.commands.trust:command", "Show a host's SSH key, and trust it."),
     "diff": ("agent.commands.diff:command", "What changed between two runs."),
     "baseline": ("agent.commands.baseline:command", "Accept a run as the agreed state; show it, clear it."),
@@ -12,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "checks": ("agent.commands.checks:command", "The checks there are: list, show ID."),
     "new-check": ("agent.commands.new_check:command", "Write a new check with its tests."),
     "test-checks": ("agent.commands.test_checks:command", "Run the tests of the checks in a folder."),
+    "convert": ("agent.commands.convert:command", "Write a goss file down as a profile."),
     "enrol": ("agent.commands.enrol:command", "Make this machine known to a collector."),
     "send": ("agent.commands.send:command", "Deliver the runs that wait in the spool."),
     "spool": ("agent.commands.spool:command", "What waits to be delivered: list, show RUN."),

@@ -77,14 +77,15 @@ class Package(Fact, frozen=True):
 
 def parse_list(out: bytes) -> Listed:
     """Versions by name, and by ``name:arch``, in lines of name, version, architecture and status."""
-    found: dict[str, set[str]] = {}
+    found: Listed = {}
     for line in out.decode(errors="replace").splitlines():
         fields = line.split("\t")
         if len(fields) == 4 and fields[0] and fields[3] == "installed":
-            version = fields[1].removeprefix("(none):")
+            version = fields[1].removeprefix("(none):").removeprefix("0:")
             for name in (fields[0], f"{fields[0]}:{fields[2]}"):
-                found.setdefault(name, set()).add(version.removeprefix("0:"))
-    return {name: tuple(sorted(versions)) for name, versions in found.items()}
+                others = found.get(name)
+                found[name] = (version,) if others is None else tuple(sorted({*others, version}))
+    return found
 
 
 def parse_apk(data: bytes) -> Listed:
@@ -118,7 +119,7 @@ _listed_by_status = lru_cache(maxsize=8)(parse_status)
 
 def installed_packages(host: Host) -> tuple[Manager, Listed]:
     """All packages, and who manages them; asks what `Package` asks."""
-    if _is_there(host, DPKG_DATABASE):
+    if host.exists(DPKG_DATABASE):
         try:
             return "dpkg", _by_command(host, DPKG)
         except NotReadable as problem:
@@ -131,7 +132,7 @@ def installed_packages(host: Host) -> tuple[Manager, Listed]:
         except NotReadable as problem:
             if problem.cause != "absent":
                 raise
-    if any(_is_there(host, path) for path in RPM_DATABASES):
+    if any(host.exists(path) for path in RPM_DATABASES):
         return "rpm", _by_command(host, RPM)
     raise NotReadable("this system has no package database of dpkg, rpm or apk", "unsupported")
 
@@ -155,9 +156,3 @@ def _by_command(host: Host, command: RunCommand) -> Listed:
             "failed" if done.status else "too-large",
         )
     return _listed(done.out)
-
-
-def _is_there(host: Host, path: str) -> bool:
-    from checks.facts.units import is_there
-
-    return is_there(host, path)
