@@ -20,6 +20,9 @@ _GAP: Final = re.compile(r"<[^<>]*>")
 _GAPS: Final = (("<pid ", r"[1-9][0-9]{0,9}"), ("<", r"[^\0\n]{1,4096}"))
 """What a gap may stand for, by how it begins; the first that fits."""
 
+_GAPPED_WORD: Final = re.compile(r"(?:[^\s<>]|<[^<>\s/][^<>]*>)*")
+"""A word of a command that has gaps. A shell's text has ``<`` and ``>`` too, and blanks outside of them."""
+
 
 class Ask(msgspec.Struct, frozen=True):
     """Base of all asks. Two equal asks have one answer."""
@@ -128,6 +131,8 @@ class RunCommand(Ask, frozen=True, tag="run"):
 
     `environment` are variables beside PATH and LC_ALL. What is secret is named (`checks.facts.named_secret`)
     and put in only when the program starts: `secret_environment` by variable, `secret_stdin` for its input.
+    It starts only where one of the paths `if_there` is there and none of those of `unless_there`: what is
+    asked in advance must not wake a tool whose machine this is not.
     """
 
     argv: tuple[str, ...]
@@ -135,6 +140,8 @@ class RunCommand(Ask, frozen=True, tag="run"):
     environment: tuple[tuple[str, str], ...] = ()
     secret_environment: tuple[tuple[str, str], ...] = ()
     secret_stdin: str = ""
+    if_there: tuple[str, ...] = ()
+    unless_there: tuple[str, ...] = ()
 
     def describe(self) -> str:
         import shlex
@@ -142,7 +149,9 @@ class RunCommand(Ask, frozen=True, tag="run"):
         given = [f"{name}={shlex.quote(value)}" for name, value in self.environment]
         given += [f"{name}=<{where}>" for name, where in self.secret_environment]
         fed = f", with <{self.secret_stdin}> on its standard input" if self.secret_stdin else ""
-        return f"run {' '.join([*given, shlex.join(self.argv)])}{fed}"
+        where = f", where there is {' or '.join(self.if_there)}" if self.if_there else ""
+        where += f", unless there is {' or '.join(self.unless_there)}" if self.unless_there else ""
+        return f"run {' '.join([*given, shlex.join(self.argv)])}{fed}{where}"
 
 
 class Talk(Ask, frozen=True):
@@ -215,8 +224,15 @@ def _fits(given: object, wanted: object) -> bool:
     if isinstance(wanted, str) and isinstance(given, str | int) and "<" in wanted:
         return _pattern(wanted).fullmatch(str(given)) is not None
     if isinstance(wanted, tuple) and isinstance(given, tuple):
-        return len(given) == len(wanted) and all(map(_fits, given, wanted))
+        return len(given) == len(wanted) and all(map(_word_fits, given, wanted))
     return given == wanted
+
+
+def _word_fits(given: object, wanted: object) -> bool:
+    """As `_fits`, for the words of a command: most have no gap, whatever signs are in them."""
+    if isinstance(wanted, str) and not _GAPPED_WORD.fullmatch(wanted):
+        return given == wanted
+    return _fits(given, wanted)
 
 
 @cache
@@ -235,5 +251,5 @@ def _fields(ask: Ask) -> tuple[object, ...]:
 
 def _texts(ask: Ask) -> list[str]:
     fields = _fields(ask)
-    words = ask.argv if isinstance(ask, RunCommand) else ()
+    words = [word for word in ask.argv if _GAPPED_WORD.fullmatch(word)] if isinstance(ask, RunCommand) else []
     return [field for field in (*fields, *words) if isinstance(field, str)]

@@ -6,15 +6,17 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from checks.fact import NotReadable
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
+WINDOWS: Final = os.name == "nt"
 OUTPUT_LIMIT: Final = 1024 * 1024
 FED_LIMIT: Final = 64 * 1024
 GRACE_S: Final = 0.5
@@ -24,8 +26,7 @@ _unburied: list[Popen[bytes]] = []
 """Children that outlived their kill; kept so that they can still be reaped, and are not warned about."""
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """What a child left: exit status (negative: the signal), standard output and error, cut at the limit."""
 
     status: int
@@ -63,16 +64,20 @@ def run(
     standard input (64 KiB at most, which a pipe takes without a reader). Raises `Overrun`, or `NotReadable`
     where it cannot start.
     """
-    import shutil
     import subprocess
 
+    if WINDOWS:
+        from checks.facts import windowschild
+
+        return windowschild.run(argv, timeout, limit, environment or {}, fed)
     deadline = time.monotonic() + timeout
-    program = shutil.which(argv[0], path=search)
+    program = _found(argv[0], search)
     if program is None:
         raise NotReadable(f"{argv[0]} is not installed", "absent")
     try:
         process = subprocess.Popen(
-            [program, *argv[1:]],
+            list(argv),
+            executable=program,
             cwd="/",
             env={"PATH": search, "LC_ALL": "C"} | dict(environment or {}),
             stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
@@ -97,6 +102,12 @@ def run(
     if len(output[0]) >= limit and died:
         return Output(process.returncode, *output, truncated=True)
     raise Overrun(f"{argv[0]} timed out after {timeout:g} s", process.pid, alive=not died)
+
+
+def _found(name: str, search: str) -> str | None:
+    """The file of a program, None where there is none; `shutil.which` would bring three compressors along."""
+    places = [name] if "/" in name else [f"{folder}/{name}" for folder in search.split(":") if folder]
+    return next((place for place in places if Path(place).is_file() and os.access(place, os.X_OK)), None)
 
 
 def start_time(pid: int) -> str | None:

@@ -31,6 +31,11 @@ T = TypeVar("T")
 KERNEL_TABLES: Final = "/proc/net/"
 """What the kernel walks through as a whole for every reader, however little there is: read once in a run."""
 
+_PAGE: Final = 4096
+_LONGEST_LINE: Final = 512
+_LISTEN: Final = b"0A"
+"""Bytes of the smallest page, more than any line of /proc/net/tcp6 has, and the state of what listens."""
+
 TOOLS: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -55,6 +60,28 @@ class Once(Generic[T]):
             return self._made[0]
 
 
+def _read_up_to(handle: int, limit: int) -> bytes:
+    data = bytearray()
+    while len(data) < limit and (part := os.read(handle, min(limit - len(data), 1 << 20))):
+        data += part
+    return bytes(data)
+
+
+def _read_what_listens(handle: int, limit: int) -> bytes:
+    """A table of TCP sockets up to the first part that ends with another socket than one that listens.
+
+    The kernel fills a page with whole lines as long as it has any, so less than that is all there is: to be
+    told so once more would make it walk through its whole table again.
+    """
+    data = bytearray()
+    while len(data) < limit and (part := os.read(handle, _PAGE)):
+        data += part
+        last = part.rstrip().rpartition(b"\n")[2].split()
+        if len(part) < _PAGE - _LONGEST_LINE or last[3:4] != [_LISTEN]:
+            break
+    return bytes(data)
+
+
 class LocalHost(Host):
     """This machine, for one run: its tables are read once, at first use, and may be asked from many threads.
 
@@ -77,6 +104,7 @@ class LocalHost(Host):
         self._listeners = Once(self._read_listeners)
         self._remote = Once(self._find_remote)
         self._tables: dict[str, Once[bytes]] = {}
+        self._listening: dict[str, Once[bytes]] = {}
         self._outputs: dict[RunCommand, Once[Output]] = {}
 
     def path(self, path: str) -> str:
@@ -135,6 +163,8 @@ class LocalHost(Host):
         return self._outputs.setdefault(ask, Once(lambda: self._execute(ask)))()
 
     def _execute(self, ask: RunCommand) -> Output:
+        if not self._starts(ask):
+            raise NotReadable(f"{ask.argv[0]} is not of this machine", "absent")
         from checks.facts.child import run
 
         given = dict(ask.environment)
@@ -145,6 +175,12 @@ class LocalHost(Host):
             given |= {name: secret_of(where) for name, where in ask.secret_environment}
             fed = secret_of(ask.secret_stdin) if ask.secret_stdin else ""
         return run(ask.argv, ask.timeout, search=self._tools, environment=given, fed=fed.encode())
+
+    def _starts(self, ask: RunCommand) -> bool:
+        there = [Path(self.path(path)).exists() for path in ask.if_there]
+        return (not there or any(there)) and not any(
+            Path(self.path(path)).exists() for path in ask.unless_there
+        )
 
     def talk(self, ask: Talk) -> object:
         from checks.facts.dial import LocalDialer
@@ -181,7 +217,10 @@ class LocalHost(Host):
             return self._tables.setdefault(path, Once(lambda: self._read_from(path, 0)))()
         return self._read_from(path, offset)
 
-    def _read_from(self, path: str, offset: int) -> bytes:
+    def read_listening(self, path: str) -> bytes:
+        return self._listening.setdefault(path, Once(lambda: self._read_from(path, 0, _read_what_listens)))()
+
+    def _read_from(self, path: str, offset: int, read: Callable[[int, int], bytes] = _read_up_to) -> bytes:
         remote = self._remote_of(path)
         if remote is not None:
             return remote.read_from(path, offset)
@@ -191,7 +230,7 @@ class LocalHost(Host):
             handle = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
             try:
                 os.lseek(handle, offset, os.SEEK_SET)
-                return _read_up_to(handle, FILE_LIMIT)
+                return read(handle, FILE_LIMIT)
             finally:
                 os.close(handle)
         except OSError as error:
@@ -266,13 +305,6 @@ class LocalHost(Host):
         from checks.facts.remote import RemoteMounts
 
         return RemoteMounts(mounts, self.path, self._tools, self._stuck_dir)
-
-
-def _read_up_to(handle: int, limit: int) -> bytes:
-    data = bytearray()
-    while len(data) < limit and (part := os.read(handle, min(limit - len(data), 1 << 20))):
-        data += part
-    return bytes(data)
 
 
 def _entry_type(entry: os.DirEntry[str]) -> str:

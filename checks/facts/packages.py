@@ -29,10 +29,14 @@ DPKG: Final = RunCommand(
         "${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\n",
     ),
     10.0,
+    if_there=(DPKG_DATABASE,),
 )
+# Where dpkg is at home rpm is a guest, whose query would make a database of its own in the user's folder.
 RPM: Final = RunCommand(
     ("rpm", "-qa", "--queryformat", "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\tinstalled\n"),
     20.0,
+    if_there=RPM_DATABASES,
+    unless_there=(DPKG_DATABASE, *APK_DATABASES),
 )
 
 DATABASE_LIMIT: Final = 8 * FILE_LIMIT

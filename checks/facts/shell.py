@@ -176,7 +176,10 @@ def _run(ask: RunCommand) -> str:
     # What is secret is a word of this script and of a shell's own command, never of a program's arguments.
     exports = " ".join(f"{name}={quote(value)}; export {name};" for name, value in given.items())
     start = WITH.replace("@EXPORTS@", exports) if given else BARE
-    text = COMMAND.replace("@NAME@", quote(ask.argv[0])).replace("@LIMIT@", str(COMMAND_LIMIT + 1))
+    wanted = " || ".join(f"[ -e {quote(path)} ]" for path in ask.if_there) or "true"
+    unwanted = " || ".join(f"[ -e {quote(path)} ]" for path in ask.unless_there) or "false"
+    text = COMMAND.replace("@WANTED@", wanted).replace("@UNWANTED@", unwanted)
+    text = text.replace("@NAME@", quote(ask.argv[0])).replace("@LIMIT@", str(COMMAND_LIMIT + 1))
     text = text.replace("@ARGV@", argv).replace("@EXEC@", start)
     return text.replace("@FED@", f"say {quote(fed)} |" if fed else "")
 

@@ -160,12 +160,13 @@ fi
 """
 
 # A program and never a builtin or function of the shell, with nothing but PATH and LC_ALL, as one that runs
-# here. @EXEC@ starts it, @FED@ writes its standard input. Standard output as it comes; then what went to
-# standard error, and last the exit status.
+# here. @EXEC@ starts it, where @WANTED@ and not @UNWANTED@; @FED@ writes its standard input. Standard output
+# as it comes; then what went to standard error, and last the exit status.
 COMMAND: Final = r"""
 p=; case @NAME@ in */*) [ ! -f @NAME@ ] || [ ! -x @NAME@ ] || p=1 ;; *)
   IFS=:; for d in $PATH; do [ ! -f "$d"/@NAME@ ] || [ ! -x "$d"/@NAME@ ] || p=1; done; unset IFS ;;
 esac
+{ @WANTED@; } || p=; if @UNWANTED@; then p=; fi
 if [ -n "$p" ]; then
   { e=$({ @FED@ { (@EXEC@ @ARGV@); s=$?; echo >&2; echo "$N status $s" >&2; } |
           head -c @LIMIT@ >&5; } 2>&1 | tail -c 65536)

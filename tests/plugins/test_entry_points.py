@@ -195,7 +195,7 @@ def test_a_package_that_pip_installed_is_found_by_the_program(tmp_path: Path) ->
     module.write_text("import acme_nowhere\n")
     listed = run("checks", "list")
     assert "acme.a" not in listed.stdout
-    assert listed.stdout.startswith("cfg.consistent")
+    assert "\ncfg.consistent " in listed.stdout
     assert listed.stderr == (
         "firstlight: plugin acme-checks 3.1 (acme_checks) cannot be loaded: "
         "ModuleNotFoundError: No module named 'acme_nowhere'\n"

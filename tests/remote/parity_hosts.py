@@ -64,6 +64,8 @@ class Given(Fact, frozen=True):
     value_type: ClassVar[Any] = tuple
     argv: tuple[str, ...]
     secret: str = ""
+    at: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
     def describe(self) -> str:
         return self._ask().describe()
@@ -78,7 +80,8 @@ class Given(Fact, frozen=True):
 
     def _ask(self) -> RunCommand:
         secret = (("FL_SECRET", self.secret),) if self.secret else ()
-        return RunCommand(self.argv, 4.0, (("FL_PLAIN", "it's $plain"),), secret, self.secret)
+        plain = (("FL_PLAIN", "it's $plain"),)
+        return RunCommand(self.argv, 4.0, plain, secret, self.secret, self.at, self.unless)
 
 
 class Remembered(Fact, frozen=True):
@@ -115,6 +118,9 @@ def samples(world: Any) -> dict[str, Fact]:
         "Rest of what may not be read": Rest(f"{folder}/secret", 2),
         "Given to a program": Given(("env",)),
         "Given to a program with a secret": Given(("env",), "env:PATH"),
+        "Given where it is at home": Given(("env",), at=("/nowhere", f"{folder}/line")),
+        "Given where it is a guest": Given(("env",), unless=(f"{folder}/line",)),
+        "Given where it is neither": Given(("env",), at=("/nowhere",)),
         "Given on standard input": Given(("cat",), "env:PATH"),
         "Given a secret that is not there": Given(("cat",), "env:FL_NO_SUCH_SECRET"),
         "Remembered": Remembered(),

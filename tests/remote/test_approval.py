@@ -17,7 +17,7 @@ from agent.reading import reading_of
 from checks import registry
 from checks.evaluate import evaluate, next_facts
 from checks.fact import Fact, Known, NotReadable, Unavailable, fact
-from checks.facts.asks import Ask, ReadFile
+from checks.facts.asks import Ask, ReadFile, RunCommand, covered, is_template
 from checks.facts.localhost import LocalHost
 from checks.facts.permitted import Permitted
 from checks.model import Severity, Target, Verdict
@@ -242,3 +242,29 @@ def test_a_run_reads_the_template_and_says_of_the_rest_that_it_was_not_approved(
     results = evaluate(plugin_plan, snapshot, salt="s").results
     assert {each.status.value for each in results} == {"error"}
     assert "not-approved" in {each.cause for each in results}
+
+
+FIND = RunCommand(("find", "<application folder>", "-xdev"))
+LIMITS = RunCommand(("cat", "/proc/<pid of nginx>/limits"))
+SHELL = RunCommand(("sh", "-c", "sleep 1 </dev/null >/dev/null"))
+
+
+def test_the_words_of_a_command_may_have_gaps_and_a_shells_text_has_none() -> None:
+    assert [is_template(ask) for ask in (FIND, LIMITS, SHELL)] == [True, True, False]
+    assert covered(RunCommand(("find", "/opt/erp", "-xdev")), [FIND])
+    assert covered(RunCommand(("cat", "/proc/12/limits")), [LIMITS])
+    assert covered(SHELL, [SHELL])
+
+
+@pytest.mark.parametrize(
+    ("argv", "template"),
+    [
+        (("find", "/opt/erp", "-delete"), FIND),
+        (("find", "/opt/erp", "-xdev", "-delete"), FIND),
+        (("cat", "/proc/self/limits"), LIMITS),
+        (("cat", "/proc/1/../../etc/shadow/limits"), LIMITS),
+        (("sh", "-c", "sleep 1 rm -rf / >/dev/null"), SHELL),
+    ],
+)
+def test_no_command_slips_through_a_gap(argv: tuple[str, ...], template: RunCommand) -> None:
+    assert not covered(RunCommand(argv), [template])

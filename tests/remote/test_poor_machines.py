@@ -10,6 +10,9 @@ from local_reader import read_as
 from parity_samples import make_world, samples, standing
 from ssh_accounts import account
 
+OWN = ("CommandText of errors", "NameLookup", "HostName", "WriteLatency")
+"""What the tools themselves say in other words, or what this chroot has not: name services, dd's times."""
+
 
 def test_busybox_reads_the_same(tmp_path: Path) -> None:
     with (
@@ -23,6 +26,6 @@ def test_busybox_reads_the_same(tmp_path: Path) -> None:
     differing = {
         name: (here[fact], there[fact])
         for name, fact in facts.items()
-        if standing(here[fact]) != standing(there[fact])
+        if standing(here[fact]) != standing(there[fact]) and not name.startswith(OWN)
     }
-    assert not differing
+    assert not differing, [*differing]
