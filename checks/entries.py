@@ -11,8 +11,8 @@ Judge = Callable[[object], bool | None]
 
 MISSING: Final = object()
 _DEPTH: Final = 50
-_STEP: Final = re.compile(r"(?:[^.\\\[\]]|\\.)+|\[\d{1,9}\]")
-_PATH: Final = re.compile(r"(?:@this|(?:[^.\\\[\]]|\\.)+|\[\d{1,9}\])(?:\.(?:[^.\\\[\]]|\\.)+|\[\d{1,9}\])*")
+_STEP: Final = r"(?:[^.\\\[\]]|\\.)+|\[\d{1,9}\]"
+_PATH: Final = rf"(?:@this|{_STEP})(?:\.(?:[^.\\\[\]]|\\.)+|\[\d{{1,9}}\])*"
 
 
 def entries_of(value: object) -> Sequence[object] | None:
@@ -75,7 +75,7 @@ def keys(value: object) -> list[str] | None:
 
 def read_path(path: object) -> str:
     """A place in JSON as people write it: ``checks[0].status``, ``checks.0.status``, ``@this``."""
-    if not isinstance(path, str) or not _PATH.fullmatch(path) or len(path) > 1000:
+    if not isinstance(path, str) or not re.fullmatch(_PATH, path) or len(path) > 1000:
         raise ValueError(f"{path!r:.60} is no place in JSON; write it like checks[0].status")
     return path
 
@@ -83,7 +83,7 @@ def read_path(path: object) -> str:
 def at(value: object, path: str) -> Any:
     """What stands at a place of JSON (a value, or a text that is JSON); `MISSING` where nothing does."""
     found = as_json(value)
-    for step in [] if path == "@this" else _STEP.findall(path):
+    for step in [] if path == "@this" else re.findall(_STEP, path):
         name = re.sub(r"\\(.)", r"\1", step)
         if isinstance(found, Mapping) and step[0] != "[":
             found = found.get(name, MISSING)

@@ -95,7 +95,7 @@ class Account(Fact, frozen=True):
                 raise NotReadable(f"this system has no {PASSWD}", "unsupported") from problem
             raise
         entry = _users(listed).get(self.name)
-        groups = _groups(optional_text(host, GROUP))
+        groups = groups_in(optional_text(host, GROUP))
         if only_files(optional_text(host, SWITCH)):
             return _user(entry, groups)
         return self._through_switch(host, entry, groups)
@@ -211,7 +211,8 @@ def _users(text: str) -> dict[str, Entry]:
     return {entry.name: entry for entry in reversed(parse_passwd(text))}
 
 
-_groups = lru_cache(maxsize=8)(parse_groups)
+groups_in = lru_cache(maxsize=8)(parse_groups)
+"""The same for groups."""
 
 
 def _first(line: str) -> Entry | None:
