@@ -186,7 +186,9 @@ def test_the_plan_names_what_would_be_touched_and_touches_nothing(run: Run) -> N
     page = json.loads(run("plan", "linux-server", "--format", "json", "--only", "disk.*")[1])
     assert page["narrowing"]["only"] == ["disk.*"]
     assert page["plan_digest"] in out
-    assert {line["check"] for line in page["lines"]} == {"disk.free", "disk.inodes"}
+    assert {line["check"] for line in page["lines"]} == {
+        *("disk.fill_forecast", "disk.free", "disk.inodes", "disk.raid", "disk.readonly")
+    }
     assert len(page["items"]) > len(page["lines"])
 
 
