@@ -8,21 +8,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from checks.fact import Fact, Known, Reading, Unavailable
+from checks.facts.answering import RemoteMounts
 from checks.facts.boot import BootTime, Pending, PendingReboot, Start
 from checks.facts.clock import ClockState, TimeSync
 from checks.facts.config import ConfigValue, Setting
 from checks.facts.cputime import CpuTime, CpuUse
 from checks.facts.disk import DiskUsage, Mounts, Usage
 from checks.facts.files import FileInfo, FileMatch, FileStat, LineMatch
+from checks.facts.filling import FillHistory, Filling
 from checks.facts.kernel import ConnectionTracking, FileHandles, Handles, Tracked
 from checks.facts.locales import Setting as Locale
 from checks.facts.locales import SystemLocale
+from checks.facts.mountstate import Writable, WritableMounts
 from checks.facts.network import Connection, TcpConnect
 from checks.facts.oom import Kills, OomKills
 from checks.facts.process import FileLimit, FileLimits, Processes, ProcessGroup, ProcessLimits
 from checks.facts.processor import Cpus, Load, LoadAverage, Processors
+from checks.facts.raid import RaidArrays
 from checks.facts.system import Memory, MemoryUse, OsRelease, Release, Sysctl
 from checks.facts.timekeeper import Kept, TimeOffset
+from checks.facts.units import FailedUnits
 
 GIB = 2**30
 TRASH = "disk-full"
@@ -70,7 +75,7 @@ Troubles = Collection[str]
 
 def _usage(fact: Any, at: Noise, troubles: Troubles) -> Usage:
     total = 200 * GIB if fact.mount == "/data" else 60 * GIB
-    free = 0.38 + 0.08 * at(fact.mount)
+    free = 0.42 + 0.08 * at(fact.mount)
     if TRASH in troubles and fact.mount == "/data":
         free = 0.012 + 0.02 * at(fact.mount)
     inodes = total // 16384
@@ -128,6 +133,11 @@ _UP_S = 40 * 86_400.0
 _STARTED = datetime(2026, 1, 4, 3, 10, tzinfo=UTC)
 _RUNS = "5.14.0-427.13.1.el9_4.x86_64"
 
+_MOUNTED = (
+    Writable("/", "xfs", "/dev/mapper/rl-root", False),
+    Writable("/data", "xfs", "/dev/mapper/rl-data", False),
+)
+
 _MAKERS: dict[type[Fact], Callable[[Any, Noise, Troubles], object]] = {
     OsRelease: lambda fact, at, troubles: Release("rocky", "9.4", "Rocky Linux 9.4 (Blue Onyx)"),
     Memory: lambda fact, at, troubles: MemoryUse(32 * GIB, int((10 + 6 * at("memory")) * GIB)),
@@ -143,6 +153,11 @@ _MAKERS: dict[type[Fact], Callable[[Any, Noise, Troubles], object]] = {
     SystemLocale: lambda fact, at, troubles: Locale("en_US.UTF-8", "/etc/locale.conf"),
     Mounts: lambda fact, at, troubles: ["/", "/data"],
     DiskUsage: _usage,
+    FillHistory: lambda fact, at, troubles: Filling(),
+    WritableMounts: lambda fact, at, troubles: _MOUNTED,
+    RaidArrays: lambda fact, at, troubles: (),
+    RemoteMounts: lambda fact, at, troubles: [],
+    FailedUnits: lambda fact, at, troubles: (),
     Sysctl: lambda fact, at, troubles: _KERNEL.get(fact.name, "1"),
     Processes: _group,
     ProcessLimits: _limits,
