@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from checks.fact import Fact, Known, Reading, Unavailable
-from checks.facts.answering import RemoteMounts
+from checks.facts.answering import MountAnswer, MountAnswers, RemoteMounts
 from checks.facts.boot import BootTime, Pending, PendingReboot, Start
 from checks.facts.clock import ClockState, TimeSync
 from checks.facts.config import ConfigValue, Setting
@@ -24,7 +24,7 @@ from checks.facts.network import Connection, TcpConnect
 from checks.facts.oom import Kills, OomKills
 from checks.facts.process import FileLimit, FileLimits, Processes, ProcessGroup, ProcessLimits
 from checks.facts.processor import Cpus, Load, LoadAverage, Processors
-from checks.facts.raid import RaidArrays
+from checks.facts.raid import Array, RaidArrays
 from checks.facts.system import Memory, MemoryUse, OsRelease, Release, Sysctl
 from checks.facts.timekeeper import Kept, TimeOffset
 from checks.facts.units import FailedUnits
@@ -155,8 +155,9 @@ _MAKERS: dict[type[Fact], Callable[[Any, Noise, Troubles], object]] = {
     DiskUsage: _usage,
     FillHistory: lambda fact, at, troubles: Filling(),
     WritableMounts: lambda fact, at, troubles: _MOUNTED,
-    RaidArrays: lambda fact, at, troubles: (),
-    RemoteMounts: lambda fact, at, troubles: [],
+    RaidArrays: lambda fact, at, troubles: (Array("md0", "active", "raid1", wanted=2, working=2),),
+    RemoteMounts: lambda fact, at, troubles: ["/backup"],
+    MountAnswers: lambda fact, at, troubles: MountAnswer("answered", "nfs4", "nas:/backup"),
     FailedUnits: lambda fact, at, troubles: (),
     Sysctl: lambda fact, at, troubles: _KERNEL.get(fact.name, "1"),
     Processes: _group,
