@@ -160,7 +160,8 @@ def test_a_healthy_day_has_nothing_to_say_and_an_unreadable_file_is_no_finding(
         totals = session.execute(
             sa.select(sa.func.sum(Receipt.errors), sa.func.sum(Receipt.warned), sa.func.sum(Receipt.skipped))
         ).one()
-        assert tuple(totals) == (1, 0, 0)
+        # Where a disk is full already, nothing is remembered that a forecast could be made from.
+        assert tuple(totals) == (1, 0, 11)
         sites = session.scalars(sa.select(Receipt.site_id).where(Receipt.errors > 0)).all()
         assert sites == ["example-stillwater-1"]
         opened = session.scalars(
