@@ -15,7 +15,7 @@ SYSTEM_STATE = Path("/var/lib/firstlight")
 NO_SITE = "unenrolled"
 
 _WORD = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
-_PLAIN = re.compile(f"{_WORD}--{_WORD}")
+_PLAIN = f"{_WORD}--{_WORD}"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -96,7 +96,7 @@ def file_of(site: str, profile: str) -> str:
     filesystem takes, a digest makes it so.
     """
     name = f"{site or NO_SITE}--{profile}"
-    if site == NO_SITE or len(name) > 100 or not _PLAIN.fullmatch(name):
+    if site == NO_SITE or len(name) > 100 or not re.fullmatch(_PLAIN, name):
         import hashlib
 
         digest = hashlib.sha256(f"{len(site)} {site} {profile}".encode()).hexdigest()

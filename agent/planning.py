@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from agent.identity import Identity, local_target
 from checks.errors import BadInput
@@ -26,8 +27,7 @@ TAG: Final = "@"
 """What begins a --target that means all targets with a tag."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """The options that say what is to be checked, as they were typed; `ssh_config` is the file of -F.
 
     `suite` is a goss file in the place of a profile.
@@ -49,8 +49,7 @@ class Wanted:
         return self.suite.source() if self.suite is not None else self.profile
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True):
     """A plan, and the site file it was made for, if it was."""
 
     plan: Plan

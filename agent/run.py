@@ -151,11 +151,10 @@ def _evaluated(
     salt = load_salts(state()).get(site, site) if site else UNENROLLED
     evaluation = evaluate(plan, snapshot, salt=salt)
     redactor = Redactor(salt)
-    results = redactor.results(evaluation.results)
     clean = redactor.snapshot(
         msgspec.structs.replace(
             snapshot,
-            recorded=results,
+            recorded=evaluation.results,
             profile=plan.profile.id,
             profile_version=plan.profile.version,
             plan_digest=plan.digest,
@@ -163,7 +162,7 @@ def _evaluated(
             partial=partial,
         )
     )
-    redacted = Evaluation(results=results, scope=evaluation.scope, basis=evaluation.basis)
+    redacted = Evaluation(results=clean.recorded, scope=evaluation.scope, basis=evaluation.basis)
     return Run(
         plan=plan,
         snapshot=clean,

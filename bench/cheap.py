@@ -29,6 +29,9 @@ FLOOR_GOAL, TESTINFRA_GOAL, SERVERSPEC_GOAL, MEMORY_GOAL_MB = 3.0, 12.0, 30.0, 3
 def main() -> None:
     world = World()
     folder = Path(tempfile.mkdtemp(prefix="fl-cheap-bench-"))
+    # A state of its own: what else this machine's agent keeps must neither help nor be thrown out.
+    os.environ["FIRSTLIGHT_STATE"] = str(folder / "state")
+    (folder / "state").mkdir(mode=0o700)
     try:
         _side_by_side(world, folder, peers="--no-peers" not in sys.argv)
         _growing(world, folder)

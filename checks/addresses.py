@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checks.facts.dns import Lookup
-from checks.facts.sockets import Bound
 from checks.model import Scalar
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
+
+    from checks.facts.dns import Lookup
+    from checks.facts.sockets import Bound
 
 ANY: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 """What a socket that listens on all addresses has as its own."""

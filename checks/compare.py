@@ -154,10 +154,10 @@ def class_of(fact: str) -> type[Fact] | None:
     """
     name = fact.partition("(")[0]
     if name not in FACTS and not _searched:
-        from checks.registry import BUILT_IN
+        from checks.index import BUILT_IN
 
-        for area in sorted({id.partition(".")[0] for id in BUILT_IN}):
-            import_module(f"checks.library.{area}")
+        for module in sorted({*BUILT_IN.values()}):
+            import_module(f"checks.library.{module}")
         _searched.append(True)
     return FACTS.get(name)
 

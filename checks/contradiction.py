@@ -24,7 +24,8 @@ HOW: Final = frozenset(
 
 SUBJECTS: Final = frozenset(
     ("key", "json", "header", "method", "body", "query", "command", "reaches", "net.proxy.process",
-     "tls.expiry.name", "tls.verify.name")
+     "tls.expiry.name", "tls.verify.name",
+     "stream", "algorithm", "family", "http.text.part")
 )  # fmt: skip
 """Parameters that say, within the object, what is looked at; so does every pattern."""
 
@@ -34,7 +35,7 @@ LAX: Final = frozenset(
 """What only lets something pass, or asks for more: who allows and who does not can both be content."""
 
 ADDED_UP: Final = frozenset(
-    ("required", "contains", "groups", "headers", "forbidden", "internal", "expected", "to", "ports")
+    ("required", "contains", "groups", "headers", "forbidden", "internal", "expected", "to", "ports", "text")
 )
 """Of these everything has to be met: two of them can be met together, unless one forbids the other."""
 

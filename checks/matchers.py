@@ -12,20 +12,14 @@ from typing import Any, Final
 
 import msgspec
 
-from checks import bounds, entries
+from checks import bounds, entries, versionbounds
 from checks.bounds import MATCHED_LENGTH
+from checks.versionbounds import Versions
 
 __all__ = ["MATCHED_LENGTH", "NAMES", "NESTED", "Matcher", "read_matcher"]
 
 MAX_DEPTH: Final = 10
 """Conditions within conditions: bounds what holding a value against them can cost."""
-
-
-class Versions(msgspec.Struct, frozen=True):
-    """What a version has to be, by the rules of `scheme`: pairs of a relation and a version."""
-
-    scheme: str
-    tests: tuple[tuple[str, str], ...]
 
 
 class Matcher(msgspec.Struct, frozen=True):
@@ -38,8 +32,8 @@ class Matcher(msgspec.Struct, frozen=True):
     contains a text is in the text, a value in the list; of several all of them, in any order
     starts_with, ends_with  as a text
     some     a condition that an entry of the list, or a line of the text, meets
-    includes, consists_of  conditions of which each is met by an entry (line) of its own; in the second nothing
-             is left over
+    includes, consists_of  conditions of which each is met by an entry (line) of its own; in the second
+             nothing is left over
     joined   a condition on a list as one text, its entries on a line each
     json     conditions by place (``checks[0].status``), of a text that is JSON; keys: a condition on its keys
     length   of a text in characters, of a list or mapping in entries
@@ -115,46 +109,6 @@ def _several(value: object, depth: int) -> tuple[Matcher, ...]:
         raise ValueError("expected a list of conditions: [{at_least: 1}, {equals: 0}]")
     unique = {msgspec.json.encode(each.canonical()): each for each in (_read(part, depth) for part in value)}
     return tuple(unique[written] for written in sorted(unique))
-
-
-def _versions(value: object, depth: int) -> Versions:
-    from checks.versions import DEFAULT, SCHEMES, key
-
-    del depth
-    given = dict(value) if isinstance(value, Mapping) else {"equals": value}
-    scheme = given.pop("scheme", DEFAULT)
-    if scheme not in SCHEMES:
-        raise ValueError(f"unknown scheme {scheme!r:.40}; it is one of {', '.join(SCHEMES)}")
-    if not given:
-        raise ValueError(f"an empty condition; write one of {', '.join(_RELATIONS)}")
-    tests = {}
-    for name, version in given.items():
-        if name not in _RELATIONS:
-            said = f"unknown condition {name!r:.60} of a version"
-            raise ValueError(f"{said}; it is one of {', '.join((*_RELATIONS, 'scheme'))}")
-        if isinstance(version, float):
-            raise ValueError(f'write the version in quotes: "{version}"; without them 1.10 is 1.1')
-        if not isinstance(version, str | int) or isinstance(version, bool):
-            raise ValueError(f"expected a version in quotes, not {type(version).__name__}")
-        tests[name] = str(version).strip()
-        made = key(tests[name], scheme)
-        if scheme == DEFAULT:
-            tests[name] = ".".join(map(str, made))
-    return Versions(scheme, tuple(sorted(tests.items())))
-
-
-def _version_holds(value: object, bound: Versions) -> bool | None:
-    """A number with a fraction is no version any more: whether it was 1.1 or 1.10 is lost."""
-    from checks.versions import compare
-
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return None
-    try:
-        return all(
-            _RELATIONS[name](compare(str(value), version, bound.scheme), 0) for name, version in bound.tests
-        )
-    except ValueError:
-        return None
 
 
 def _length_holds(value: object, bound: Matcher) -> bool | None:
@@ -248,13 +202,6 @@ def _reader(read: Callable[[object], Any]) -> Callable[[object, int], Any]:
     return lambda value, depth: read(value)
 
 
-_RELATIONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "equals": operator.eq,
-    "at_least": operator.ge,
-    "at_most": operator.le,
-    "above": operator.gt,
-    "below": operator.lt,
-}
 _READERS: Final[dict[str, Callable[[object, int], Any]]] = {
     "equals": _reader(bounds.read_bound),
     "at_least": _reader(bounds.read_number),
@@ -273,7 +220,7 @@ _READERS: Final[dict[str, Callable[[object, int], Any]]] = {
     "json": _places,
     "keys": _read,
     "length": _read,
-    "version": _versions,
+    "version": _reader(versionbounds.read_versions),
     "not": _read,
     "all": _several,
     "any": _several,
@@ -296,7 +243,7 @@ _TESTS: Final[dict[str, Callable[[object, Any], bool | None]]] = {
     "json": _json_holds,
     "keys": _keys_hold,
     "length": _length_holds,
-    "version": _version_holds,
+    "version": versionbounds.holds,
     "not": lambda value, bound: _not(bound.judge(value)),
     "all": lambda value, bound: _all([each.judge(value) for each in bound]),
     "any": lambda value, bound: _any([each.judge(value) for each in bound]),

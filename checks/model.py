@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Final
 
 import msgspec
@@ -219,18 +220,20 @@ class RunReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replaces: RunId | None = None
 
 
-_encoder = msgspec.json.Encoder(order="deterministic")
-_decoder = msgspec.json.Decoder(RunReport)
+@cache
+def _decoder() -> msgspec.json.Decoder[RunReport]:
+    """Made when it is first needed: an agent never decodes what it sends."""
+    return msgspec.json.Decoder(RunReport)
 
 
 def encode_report(report: RunReport) -> bytes:
     """The body: these exact bytes are hashed, signed, spooled, sent and stored."""
-    return _encoder.encode(report)
+    return msgspec.json.encode(report, order="deterministic")
 
 
 def decode_report(body: bytes) -> RunReport:
     """The report in a body; raises `msgspec.ValidationError` or `msgspec.DecodeError` naming the path."""
-    return _decoder.decode(body)
+    return _decoder().decode(body)
 
 
 class WireVersion(msgspec.Struct, frozen=True):

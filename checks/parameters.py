@@ -1,6 +1,6 @@
 """The parameters of checks: what their types accept from a profile, and the one form that means the same.
 
-Supported: str, int, float, bool, Size, Percent, Span, Pattern, Matcher, Literal, ``list[X]``,
+Supported: str, int, float, bool, Size, Percent, Span, Pattern, AbsolutePath, Matcher, Literal, ``list[X]``,
 ``tuple[X, ...]``, ``dict[str, X]`` and ``X | None``. A value is
 read once; its canonical form (JSON shapes) enters the rule.
 """
@@ -8,6 +8,7 @@ read once; its canonical form (JSON shapes) enters the rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -16,12 +17,13 @@ import msgspec
 from checks.errors import BadProfile
 from checks.matchers import NESTED, Matcher, read_matcher
 from checks.nearest import did_you_mean
+from checks.paths import read_absolute
 from checks.patterns import compile_pattern
 from checks.units import percent_text, read_percent, read_size, read_span, size_text, span_text
 from checks.yamlfile import Node, wrap
 
 
-class Parameter(msgspec.Struct, frozen=True, eq=False):
+class Parameter(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One parameter: its declared type, and its default, which is meaningless if it is required."""
 
     name: str
@@ -38,7 +40,7 @@ class Parameter(msgspec.Struct, frozen=True, eq=False):
         """The type in a user's words."""
         return type_text(self.hint)
 
-    @property
+    @cached_property
     def public(self) -> bool:
         """Whether every user of the machine sees the value: it becomes a program's arguments."""
         marks = (getattr(part, "__metadata__", ()) for part in (self.hint, *get_args(self.hint)))
@@ -69,13 +71,17 @@ def read_parameters(
 
 def canonical(value: Any) -> Any:
     """JSON shapes of a value that was read, equal for equal meaning."""
+    if isinstance(value, str):
+        return str(value)
+    if value is None:
+        return None
     if isinstance(value, Matcher):
         return value.canonical()
     if isinstance(value, Mapping):
         return {str(key): canonical(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [canonical(part) for part in value]
-    return str(value) if isinstance(value, str) else value
+    return value
 
 
 def read_value(hint: Any, node: Node) -> Any:
@@ -119,14 +125,14 @@ def type_text(hint: Any) -> str:
 def _show(hint: Any, value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return value  # a word that may stand for a size, too, such as unlimited
     if isinstance(value, list | tuple):
         return ", ".join(_show(None, part) for part in value)
     if isinstance(value, dict):
         return ", ".join(f"{name} {_show(None, part)}" for name, part in value.items())
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return value  # a word that may stand for a size, too, such as unlimited
     for part in (hint, *get_args(hint)):
         marks = getattr(part, "__metadata__", ())
         if marks and marks[0] in _SHOW:
@@ -273,6 +279,7 @@ _MARKED: Final[dict[Any, Callable[[object], Any]]] = {
     "percent": read_percent,
     "span": read_span,
     "pattern": _checked_pattern,
+    "path": read_absolute,
     "argv": _argv,
     "range": _range,
 }
@@ -291,6 +298,7 @@ _NAMES: Final[dict[Any, str]] = {
     "percent": "percentage such as 15 %",
     "span": "duration such as 30 d",
     "pattern": "regular expression",
+    "path": "absolute path",
     "argv": "program and its arguments as a list",
     "range": "range such as 10, 10:20 or ~:10",
 }

@@ -54,7 +54,9 @@ class Item(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def shown(self) -> dict[str, str]:
         """The arguments as people write them, by name."""
-        return {name: self.show(name, value) for name, value in self.arguments.items()}
+        return {
+            name: "" if value is None else self.show(name, value) for name, value in self.arguments.items()
+        }
 
     @cached_property
     def thing(self) -> str:
@@ -92,8 +94,10 @@ class Profile(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(stage for item in self.items for stage in item.stages))
 
 
-def load_profile(name_or_path: str, *, overrides: Sequence[str] = ()) -> Profile:
+def load_profile(name_or_path: str | Source, *, overrides: Sequence[str] = ()) -> Profile:
     """The profile of that name, or in that file (a path holds ``/`` or ends with .yaml or .yml).
+
+    What is loaded already, such as another tool's file, is given as a `Source`.
 
     `overrides` are texts ``item.parameter=value`` (--set). Raises `BadProfile` with file and line, or
     `BadInput` for a name or an override that is wrong.
@@ -114,7 +118,7 @@ class SiteProfile(msgspec.Struct, frozen=True):
 
 
 def load_for_site(
-    name_or_path: str,
+    name_or_path: str | Source,
     *,
     site: Mapping[str, Node],
     targets: Mapping[str, Mapping[str, Node]],
@@ -145,8 +149,8 @@ def load_for_site(
     return SiteProfile(whole, each)
 
 
-def _overridden(name_or_path: str, overrides: Sequence[str]) -> Source:
-    source = load_source(name_or_path)
+def _overridden(name_or_path: str | Source, overrides: Sequence[str]) -> Source:
+    source = load_source(name_or_path) if isinstance(name_or_path, str) else name_or_path
     for override in overrides:
         _override(source, override)
     if overrides:
@@ -248,6 +252,10 @@ def read_item(source: ItemSource, variables: Mapping[str, Node]) -> Item:
         if name not in arguments and parameter.required:
             raise source.node.wrong(f"item {source.id} lacks the parameter {name} ({parameter.type})")
         arguments.setdefault(name, parameter.default)
+    wrong = check.refuse(arguments) if check.refuse is not None else None
+    if wrong is not None:
+        node = source.parameters.get(wrong[0], source.node)
+        raise node.wrong(f"{wrong[0]}: {wrong[1]}" if node is not source.node else wrong[1])
     return Item(
         source.id,
         check.id,

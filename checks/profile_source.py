@@ -156,8 +156,10 @@ def _base(entry: Base, path: Path, above: tuple[Path, ...]) -> Source:
         raise name.wrong(f"extends {name.value!r:.100}, which cannot be read: {problem}") from problem
     if not found:
         raise name.wrong(f"extends {name.value!r:.100}, but there is no file {base}")
-    if here in chain or len(chain) > _MAX_CHAIN:
+    if here in chain:
         raise name.wrong(f"extends {name.value!r:.100}, which leads back to this file")
+    if len(chain) > _MAX_CHAIN:
+        raise name.wrong(f"extends {name.value!r:.100}: more than {_MAX_CHAIN} profiles extend each other")
     source = _load(base, chain)
     for item in (*source.items.values(), *source.replaced):
         _place(item, entry)

@@ -1,8 +1,8 @@
-"""`@check`: a pure function becomes a check that profiles can name; and the index of the built-in ones.
+"""`@check`: a pure function becomes a check that profiles can name.
 
-A built-in check ``area.thing`` lives in ``checks/library/area.py``; only the areas a profile names are
-imported. Checks from elsewhere (`checks.plugins`) are looked for only where an id is not built-in. What
-parameters may be is `checks.parameters`' business.
+The built-in ones stand in ``checks/library``; `checks.index` says in which module, and only the modules of
+the checks that a profile names are imported. Checks from elsewhere (`checks.plugins`) are looked for only
+where an id is not built-in. What parameters may be is `checks.parameters`' business.
 """
 
 from __future__ import annotations
@@ -19,106 +19,10 @@ import msgspec
 
 from checks.errors import BadInput
 from checks.fact import FACTS, Fact, Unavailable
+from checks.index import BUILT_IN
 from checks.model import Severity, Verdict
 from checks.nearest import did_you_mean
 from checks.parameters import Parameter, read_parameters
-
-BUILT_IN: Final = (
-    "audit.log_complete",
-    "cfg.consistent",
-    "cfg.effective",
-    "cfg.value",
-    "cmd.output",
-    "cmd.text",
-    "cpu.count",
-    "cpu.governor",
-    "cpu.load",
-    "cpu.usage",
-    "db.backup_age",
-    "db.conn_used",
-    "db.connect",
-    "db.encoding",
-    "db.privilege",
-    "db.query",
-    "disk.fill_forecast",
-    "disk.free",
-    "disk.inodes",
-    "disk.mount",
-    "disk.mount_opts",
-    "disk.raid",
-    "disk.readonly",
-    "disk.size_path",
-    "disk.write_latency",
-    "file.checksum",
-    "file.content",
-    "file.fresh",
-    "file.link",
-    "file.stat",
-    "file.text",
-    "goss.matching",
-    "http.ok",
-    "http.text",
-    "job.fresh",
-    "jvm.opts",
-    "kern.conntrack",
-    "kern.param",
-    "kern.persisted",
-    "kern.port_range",
-    "kern.thp",
-    "lic.expiry",
-    "lim.fd_used",
-    "lim.memlock",
-    "lim.nofile",
-    "lim.nproc",
-    "lim.stack",
-    "locale.utf8",
-    "log.errors",
-    "manual.item",
-    "mem.oom",
-    "mem.swap_size",
-    "mem.total",
-    "mem.used",
-    "my.health",
-    "nagios.plugin",
-    "net.dns",
-    "net.hostname",
-    "net.if_errors",
-    "net.interface",
-    "net.listen_bind",
-    "net.listening",
-    "net.matrix",
-    "net.nfs_responsive",
-    "net.port_free",
-    "net.port_reach",
-    "net.proxy",
-    "os.eol",
-    "os.kernel_min",
-    "os.reboot_pending",
-    "os.supported",
-    "os.uptime",
-    "os.virt_arch",
-    "perm.path",
-    "pg.health",
-    "pkg.version",
-    "proc.running",
-    "redis.health",
-    "rmq.health",
-    "sec.accounts",
-    "sec.listening",
-    "sec.ssh",
-    "soft.interference",
-    "svc.failed",
-    "svc.state",
-    "time.cluster_skew",
-    "time.offset",
-    "time.sync",
-    "time.zone",
-    "tls.expiry",
-    "tls.keypair",
-    "tls.verify",
-    "user.account",
-    "user.group",
-)
 
 OWNERS: Final = ("vendor", "customer-it", "dba", "network")
 """Who can put it right, which is where the cause of a finding starts from."""
@@ -127,6 +31,9 @@ Across = Literal["role", "site"]
 Judge = Callable[..., "Verdict | list[Verdict]"]
 
 _ID = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9_]*")
+Refuse = Callable[[Mapping[str, Any]], tuple[str, str] | None]
+"""A parameter that makes no sense and why, or None where all do."""
+
 _SECTION = re.compile(r"^(Remedy|Source):[ \t]*", re.MULTILINE)
 _known: dict[str, Check] = {}
 _origins: dict[str, str] = {}
@@ -219,7 +126,8 @@ class Check(msgspec.Struct, frozen=True, dict=True, eq=False):
     """A check as declared. Called, it calls its function: ``free_space(usage=..., mount="/")``.
 
     `object` is the template of the label of what a result is about; `each` names the parameter that the
-    enumerating fact fills when the profile leaves it empty. Everything read off the function (parameters,
+    enumerating fact fills when the profile leaves it empty; `refuse` says of parameters what no type can
+    tell, before anything is read. Everything read off the function (parameters,
     documentation) is worked out when it is first asked for.
     """
 
@@ -233,6 +141,7 @@ class Check(msgspec.Struct, frozen=True, dict=True, eq=False):
     across: Across | None
     facts: dict[str, Fact | Conditional]
     function: Judge
+    refuse: Refuse | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Verdict | list[Verdict]:
         return self.function(*args, **kwargs)
@@ -313,6 +222,7 @@ def check(
     object: str = "",
     each: tuple[str, Fact] | None = None,
     across: Across | None = None,
+    refuse: Refuse | None = None,
     **facts: Fact | Conditional,
 ) -> Callable[[Judge], Check]:
     """Make a pure function a check.
@@ -322,7 +232,9 @@ def check(
     fact depend on a parameter. Where a fact could not be read the result is `error` and the function is not
     called, unless it annotates that fact ``X | Unavailable``. With `across` each fact arrives as a mapping
     of target name to value or `Unavailable`, and the function is not called where no target could be read,
-    unless it returns a list, whose objects only it can name. The documentation's first line is the title;
+    unless it returns a list, whose objects only it can name. `refuse` receives the item's parameters and
+    returns the one that makes no sense with what is wrong about it, or None; the profile is refused then, at
+    that parameter. The documentation's first line is the title;
     ``Remedy:`` and ``Source:`` close it. Raises `ValueError` where the declaration itself is wrong.
     """
 
@@ -330,7 +242,7 @@ def check(
         names = _names(function)
         label = object or (f"{{{about}}}" if about in names and about not in facts else "")
         refuse_bad_declaration(id, names, owner, each, across, facts)
-        made = Check(id, version, severity, about, owner, label, each, across, dict(facts), function)
+        made = Check(id, version, severity, about, owner, label, each, across, dict(facts), function, refuse)
         return enter(made)
 
     return declare
@@ -360,9 +272,10 @@ def enter(made: Check) -> Check:
 def _claimed(made: Check, origin: str) -> str:
     """Who else has a check's id, as a sentence; empty where nobody has."""
     mine = f"{origin} ({_origin(made.function)})" if origin else _origin(made.function)
-    area = f"checks.library.{made.id.partition('.')[0]}"
     if made.id in BUILT_IN and not made.function.__module__.startswith("checks.library."):
-        return f"check {made.id} is built in ({area}), and cannot come from {mine}"
+        return (
+            f"check {made.id} is built in (checks.library.{BUILT_IN[made.id]}), and cannot come from {mine}"
+        )
     other, whose = _known.get(made.id), _origins.get(made.id, "")
     if other is None or (_origin(other.function) == _origin(made.function) and whose == origin):
         return ""
@@ -374,7 +287,7 @@ def get(id: str) -> Check:
     """The check of that id; raises `BadInput` with the nearest right one."""
     found = _known.get(id)
     if found is None and id in BUILT_IN:
-        import_module(f"checks.library.{id.partition('.')[0]}")
+        import_module(f"checks.library.{BUILT_IN[id]}")
         found = _known.get(id)
     if found is None:
         from checks import plugins

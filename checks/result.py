@@ -41,7 +41,6 @@ class ResultMaker:
         label = clean(label or unnamed, None) + self.suffix
         message = _message(verdict.message, shown)
         fine = verdict.status in (Status.PASS, Status.SKIP)
-        names = {ITEM: item.id} | shown | message.args
         return Result(
             key=finding_key(self.salt, self.unit.target, item.id, label),
             target=self.unit.target,
@@ -56,10 +55,14 @@ class ResultMaker:
             title=clean(check.title, MAX_LABEL),
             message=message,
             evidence=_scalars(verdict.evidence),
-            remedy="" if fine else clean(_remedy(check.remedy, names), MAX_TEXT),
+            remedy="" if fine else self._remedy(shown, message),
             owner=check.owner,
             duration_ms=round(max(0.0, duration_ms), 3),
         )
+
+    def _remedy(self, shown: dict[str, str], message: Message) -> str:
+        names = {ITEM: self.unit.item.id} | shown | message.args
+        return clean(_remedy(self.unit.check.remedy, names), MAX_TEXT)
 
 
 def clean(text: object, length: int | None) -> str:

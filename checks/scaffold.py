@@ -8,7 +8,7 @@ from typing import Final
 
 from checks import registry
 from checks.errors import BadInput, FirstlightError
-from checks.registry import BUILT_IN
+from checks.index import BUILT_IN
 
 _ID = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9_]*")
 

@@ -7,6 +7,12 @@ A file of cases is YAML, a mapping of sentences::
       readings: {"DiskUsage(mount=/data)": {total: 100, free: 3}}
       expect: [{object: /data, status: fail, cause: low}]
 
+A case may also say that its parameters are refused, and what of the sentence about it::
+
+    a date that is none is refused:
+      with: {ends: soon}
+      refused: "ends: 'soon' is no date"
+
 A reading is a value, ``{unavailable: why, cause: timeout}`` or ``{redacted: token}``. A case of a check
 across targets has `targets`, a mapping of names to readings. `now` is an ISO time, by default 2026-01-01.
 """
@@ -20,7 +26,7 @@ from typing import Any, Final
 
 import msgspec
 
-from checks.errors import BadProfile
+from checks.errors import BadInput, BadProfile
 from checks.evaluate import evaluate, next_facts
 from checks.fact import FACTS, Fact, Known, Reading, Redacted, Unavailable
 from checks.model import Result, Status, Target
@@ -35,7 +41,7 @@ from checks.unit import ITEM
 from checks.yamlfile import Node, load_file, wrap
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_KEYS: Final = ("with", "readings", "targets", "expect", "now")
+_KEYS: Final = ("with", "readings", "targets", "expect", "refused", "now")
 _EXPECTED: Final = ("object", "target", "status", "cause", "severity", "message", "evidence")
 
 
@@ -59,6 +65,7 @@ class Case(msgspec.Struct, frozen=True):
     expect: tuple[Node, ...]
     now: datetime
     node: Node
+    refused: Node | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -80,6 +87,8 @@ def run_case(check: Check, case: Case) -> tuple[Result, ...]:
     Raises `CaseFailed` where they differ, `BadProfile` where the case itself is wrong: a parameter the
     check does not have, a reading it does not need, a reading that is missing or of another form.
     """
+    if case.refused is not None:
+        return _refused(check, case, case.refused)
     plan = _plan(check, case)
     results = _evaluate(plan, _read(plan, case), case.now)
     problems = _differences(case, results)
@@ -90,6 +99,19 @@ def run_case(check: Check, case: Case) -> tuple[Result, ...]:
         problems.append(f"it said {said or 'nothing'}")
         raise CaseFailed(case, problems)
     return results
+
+
+def _refused(check: Check, case: Case, words: Node) -> tuple[Result, ...]:
+    """No results: the profile is refused with these words."""
+    try:
+        plan = _plan(check, case)
+        for target in case.readings:
+            plan.facts(target)
+    except BadInput as problem:
+        if str(words.value) in str(problem):
+            return ()
+        raise CaseFailed(case, [f"refused {words.value!r} was expected, not {str(problem)!r}"]) from None
+    raise CaseFailed(case, ["its parameters were expected to be refused, and are not"])
 
 
 def contract(check: Check, cases: Iterable[Case]) -> list[str]:
@@ -161,17 +183,20 @@ def _without_readings(check: Check, case: Case) -> list[str]:
 
 def _case(name: str, node: Node) -> Case:
     parts = _mapping(node, "a case", _KEYS)
-    if "expect" not in parts or not isinstance(parts["expect"].value, list):
+    if "refused" not in parts and ("expect" not in parts or not isinstance(parts["expect"].value, list)):
         raise node.wrong("a case has `expect`, a list of results")
+    if {"refused", "expect"} <= {*parts}:
+        raise parts["refused"].wrong("parameters that are refused give no results to expect")
     targets = parts.get("targets")
     given = {"local": parts.get("readings", wrap({}))} if targets is None else _mapping(targets, "`targets`")
     return Case(
         name,
         _mapping(parts["with"], "`with`") if "with" in parts else {},
         {target: _mapping(readings, "readings") for target, readings in given.items()},
-        tuple(parts["expect"].value),
+        tuple(parts["expect"].value) if "expect" in parts else (),
         _moment(parts["now"]) if "now" in parts else NOW,
         node,
+        parts.get("refused"),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from checks.errors import BadInput, BadProfile
 from checks.fact import Fact, Known, Reading, Redacted, Unavailable
 from checks.model import PlanItem
 from checks.placeholders import fill_fact, names_in
@@ -52,13 +53,13 @@ class Unit(msgspec.Struct, frozen=True, dict=True):
         each = self.check.each
         if each is None or self.item.arguments.get(each[0]):
             return None
-        return fill_fact(each[1], self.item.arguments)
+        return self._filled(each[1], self.item.arguments)
 
     @cached_property
     def first_facts(self) -> tuple[Fact, ...]:
         """What can be asked for before anything was read."""
         if self.enumerator is None:
-            return tuple(fact for fact in self._case(self.item.arguments).facts.values() if fact is not None)
+            return tuple(fact for fact in self._only_case.facts.values() if fact is not None)
         open_name = self.check.each[0] if self.check.each else ""
         facts = self._case({name: v for name, v in self.item.arguments.items() if name != open_name}).facts
         ready = (fact for fact in facts.values() if fact is not None and open_name not in names_in(fact))
@@ -76,7 +77,7 @@ class Unit(msgspec.Struct, frozen=True, dict=True):
     def cases(self, values: Mapping[str, Reading]) -> tuple[Case, ...] | Unavailable | Redacted:
         """All cases, or why the enumeration is not known; `values` are the target's readings by fact id."""
         if self.enumerator is None or self.check.each is None:
-            return (self._case(self.item.arguments),)
+            return (self._only_case,)
         reading = value_of(self.enumerator, values)
         if not isinstance(reading, Known):
             return reading
@@ -84,7 +85,16 @@ class Unit(msgspec.Struct, frozen=True, dict=True):
             return Unavailable(f"{self.enumerator.id()} gave no list", "parse")
         objects = dict.fromkeys(str(each) for each in reading.value)
         name = self.check.each[0]
-        return tuple(self._case(self.item.arguments | {name: each}) for each in objects)
+        try:
+            return tuple(self._case(self.item.arguments | {name: each}) for each in objects)
+        except BadInput as problem:  # the machine named it, so nobody's input is wrong
+            said = problem.problem if isinstance(problem, BadProfile) else problem
+            return Unavailable(f"one of them cannot be asked for: {said}", "parse")
+
+    @cached_property
+    def _only_case(self) -> Case:
+        """That of an item that enumerates nothing."""
+        return self._case(self.item.arguments)
 
     def plan_item(self) -> PlanItem:
         """How the unit travels."""
@@ -96,12 +106,23 @@ class Unit(msgspec.Struct, frozen=True, dict=True):
         named = {ITEM: self.item.id} | arguments
         for name, declared in self.check.facts.items():
             if not isinstance(declared, Conditional):
-                facts[name] = fill_fact(declared, named)
+                facts[name] = self._filled(declared, named)
             elif bool(arguments.get(declared.parameter)) is declared.wanted:
-                facts[name] = fill_fact(declared.fact, named)
+                facts[name] = self._filled(declared.fact, named)
             else:
                 facts[name] = None
         return Case(arguments, facts)
+
+    def _filled(self, fact: Fact, arguments: Mapping[str, Any]) -> Fact:
+        """The fact with these arguments; what it refuses is refused where the item stands."""
+        try:
+            return fill_fact(fact, arguments)
+        except BadProfile:
+            raise
+        except BadInput as problem:
+            if not self.item.where:
+                raise
+            raise BadProfile(self.item.where, self.item.line, str(problem)) from None
 
 
 def value_of(fact: Fact, values: Mapping[str, Reading]) -> Reading:

@@ -6,7 +6,7 @@ no argument is filled with the item's parameter of that name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from checks.model import Message, Scalar, Severity, Status, Verdict
 
@@ -94,13 +94,15 @@ def grade(
     say: Message | str,
     low: Bounds | None = None,
     high: Bounds | None = None,
+    show: Callable[[float], str] | None = None,
     object: str | None = None,
     evidence: Mapping[str, Scalar] | None = None,
 ) -> Verdict:
     """Pass, warn or fail by where a measured number lies; the worse of the two sides counts.
 
     `low` is (warn below, fail below), `high` (warn above, fail above): a value exactly on a bound is still
-    on its good side. A value that is no number is an `error`.
+    on its good side. A value that is no number is an `error`. With `show` (`percent_text`, `size_text`,
+    `span_text`), which writes a bound for people, a warning and a failure say which bound was wanted.
     """
     if value != value:
         return error(say, object=object, cause="parse", evidence=evidence)
@@ -108,8 +110,15 @@ def grade(
         for bounds, cause, sign in ((low, "low", 1), (high, "high", -1)):
             bound = bounds[at] if bounds else None
             if bound is not None and sign * value < sign * bound:
-                return _verdict(status, say, object, cause, evidence, None)
+                said = say if show is None else _with_bound(say, cause, show(bound))
+                return _verdict(status, said, object, cause, evidence, None)
     return _verdict(Status.PASS, say, object, "", evidence, None)
+
+
+def _with_bound(say: Message | str, cause: str, bound: str) -> Message:
+    message = Message(say) if isinstance(say, str) else say
+    wanted = "at least" if cause == "low" else "at most"
+    return Message(f"{message.template}; wanted: {wanted} {{bound}}", {**message.args, "bound": bound})
 
 
 def _verdict(

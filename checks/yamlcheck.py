@@ -20,6 +20,7 @@ from checks.model import Severity, Status, Verdict
 from checks.namedfacts import read_fact
 from checks.nodes import choice, entries, line, mapping, shown
 from checks.parameters import Parameter, read_value
+from checks.paths import AbsolutePath
 from checks.patterns import Pattern
 from checks.placeholders import PLACEHOLDER, names_in
 from checks.registry import OWNERS, Check, refuse_bad_declaration
@@ -44,6 +45,7 @@ TYPES: Final[dict[str, Any]] = {
     "percentage": Percent,
     "duration": Span,
     "regular expression": Pattern,
+    "absolute path": AbsolutePath,
     "condition": Matcher,
     "list of text": tuple[str, ...],
     "list of numbers": tuple[float, ...],
@@ -54,8 +56,8 @@ TYPES: Final[dict[str, Any]] = {
 class WrittenCheck(Check, frozen=True, dict=True, eq=False):
     """A check whose parameters and documentation stand in a file, not in a function."""
 
-    given: dict[str, Parameter]
-    pages: dict[str, str]
+    given: dict[str, Parameter] = msgspec.field(default_factory=dict)
+    pages: dict[str, str] = msgspec.field(default_factory=dict)
 
     @cached_property
     def hints(self) -> dict[str, Any]:
@@ -126,8 +128,8 @@ def load_check(path: Path) -> Written:
         None,
         dict(facts),
         function,
-        parameters,
-        {name: _prose(keys[name]) for name in ("title", "doc", "remedy", "source")},
+        given=parameters,
+        pages={name: _prose(keys[name]) for name in ("title", "doc", "remedy", "source")},
     )
     return Written(made, keys["check"].line, keys.get("cases"))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 import click
+import msgspec
 
-from agent.commands.options import scope_options, site_options
+from agent.commands.options import goss_options, scope_options, site_options, suite_of
 from agent.outcome import NEVER, PluginCommand, outcome, service_state
 from agent.present import FORMS, Form, form_of, present, refuse_unwritable
 from checks.errors import BadInput, FirstlightError
@@ -43,6 +43,7 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--all", "everything", is_flag=True, help="List what passed or does not apply, too.")
 @scope_options
+@goss_options
 @click.option(
     "--fail-on",
     type=click.Choice([*Severity, NEVER]),
@@ -77,6 +78,9 @@ def command(
     only: tuple[str, ...],
     stage: str,
     sets: tuple[str, ...],
+    goss: Path | None,
+    vars_files: tuple[Path, ...],
+    vars_inline: str,
     fail_on: str,
     save: Path | None,
     source: Path | None,
@@ -90,8 +94,9 @@ def command(
     With -s it is the targets of a site file that are checked, each over SSH with a shell and nothing else.
 
     Without a profile it is that of the site file or the enrolment, else linux-server, which suits any Linux
-    host. The report goes to standard output, all else to standard error. The run is delivered where this
-    machine is enrolled.
+    host. With --goss it is a goss file that says what is checked, run as it is; what of it nobody here can
+    tell is an error with file and line. The report goes to standard output, all else to standard error. The
+    run is delivered where this machine is enrolled.
 
     \b
     Ends with, the first that applies:
@@ -121,7 +126,8 @@ def command(
     elif site is not None and not no_send:
         raise BadInput(f"--site {site}: this machine is not enrolled; firstlight enrol URL --token TOKEN")
     saved = load(source) if source is not None else None
-    wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config)
+    suite = suite_of(profile, goss, vars_files, vars_inline)
+    wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config, suite=suite)
     planned = plan_for(wanted, identity, saved)
     at_site = site_of(planned, identity, site, no_send)
     if only_failed:
@@ -191,7 +197,7 @@ def _only_failed(
     if not pairs:
         click.echo("nothing failed, warned or was left untold last time", err=True)
         raise SystemExit(0)
-    return plan_for(replace(wanted, pairs=pairs), identity, saved)
+    return plan_for(msgspec.structs.replace(wanted, pairs=pairs), identity, saved)
 
 
 def _ship(run: Run, site: str | None, stage: str, operator: str) -> Shipment:

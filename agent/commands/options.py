@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from checks.goss.suite import Suite
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -53,6 +56,53 @@ def site_options(command: C) -> C:
     ):
         command = option(command)
     return command
+
+
+def goss_options(command: C) -> C:
+    """--goss, --vars and --vars-inline: a goss file in the place of a profile."""
+    for option in (
+        click.option(
+            "--vars-inline",
+            default="",
+            metavar="YAML",
+            help="Variables for its templates, after those of files.",
+        ),
+        click.option(
+            "--vars",
+            "vars_files",
+            multiple=True,
+            type=FILE,
+            help="Variables for its templates, YAML or JSON. Repeatable; a later file wins.",
+        ),
+        click.option("--goss", type=FILE, metavar="FILE", help="Check what this goss file says, as it is."),
+    ):
+        command = option(command)
+    return command
+
+
+def suite_of(
+    profile: str | None, goss: Path | None, vars_files: tuple[Path, ...], inline: str
+) -> Suite | None:
+    """The goss file that was asked for; what of it cannot be checked here is told on standard error.
+
+    Raises `BadInput` where options do not fit together, or the file cannot be read.
+    """
+    from checks.errors import BadInput
+
+    if goss is None:
+        if vars_files or inline:
+            raise BadInput("--vars gives variables to a goss file (--goss), and there is none here")
+        return None
+    if profile is not None:
+        raise BadInput(f"--goss {goss} stands in the place of a profile; leave {profile} out")
+    from checks.goss.suite import load_suite
+
+    suite = load_suite(goss, vars_files, inline)
+    for line in (*suite.notes, *suite.unmapped):
+        click.echo(line, err=True)
+    if suite.unmapped:
+        click.echo(f"{len(suite.unmapped)} of {len(suite.pieces)} cannot be checked here: error", err=True)
+    return suite
 
 
 def scope_options(command: C) -> C:

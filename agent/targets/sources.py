@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.targets.sitefile import Site, SiteTarget
+import msgspec
+
 from checks.facts.host import Host
 from checks.facts.memory import Memory
 from checks.model import Target
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from agent.targets.connection import Dialer
     from agent.targets.remote import RemoteTarget
     from agent.targets.route import Router
+    from agent.targets.sitefile import Site, SiteTarget
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(msgspec.Struct, frozen=True):
     """What `agent.collect` reads from, by the target's name."""
 
     hosts: Mapping[str, Host]

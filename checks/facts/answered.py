@@ -81,6 +81,8 @@ class Sockets(msgspec.Struct, frozen=True):
 class AnsweredHost(Host):
     """Answers out of `answers`, by ask; each is of the type that its question has, or `Failed`."""
 
+    distant = True
+
     def __init__(self, answers: Mapping[Ask, Any]) -> None:
         self._answers = answers
 

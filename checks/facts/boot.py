@@ -167,7 +167,7 @@ class PendingReboot(Fact, frozen=True):
                 raise
             host.only_here("a pending reboot of a system without /proc")
             return pending_in_registry()
-        marks = tuple(path for path in _MARKS if _is_there(host, path))
+        marks = tuple(path for path in _MARKS if host.exists(path))
         container = container_of(host)
         # A container does not start the kernels that lie in its image.
         newer = "" if container else newest_of_its_kind(running, _installed(host))
@@ -218,16 +218,6 @@ def _names(host: Host, path: str) -> list[str]:
         if problem.cause != "absent":
             raise
         return []
-
-
-def _is_there(host: Host, path: str) -> bool:
-    try:
-        host.stat(path)
-    except NotReadable as problem:
-        if problem.cause != "absent":
-            raise
-        return False
-    return True
 
 
 def _packages(host: Host) -> tuple[str, ...]:

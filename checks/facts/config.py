@@ -23,6 +23,7 @@ SECRET_LIMIT: Final = 64 * 1024
 
 _GIVEN = r"([A-Za-z][\w.-]{0,100})[\"']?\s*[=:]\s*[\"']?(?!\*\*\*)[^\s\"']"
 _KEY_FILE = r"(/[\w.@+-]{1,100}){1,20}(\.(pem|key|crt|cer|der|p12|pfx|jks)|/ssh_host_\w+_key)"
+_UPSTREAM = r"(^|\.|\])(proxy|fastcgi|uwsgi|scgi|grpc|memcached)_pass(\[\d*\])?$"
 _NAMED = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|\{secret\}")
 
 
@@ -60,7 +61,7 @@ class ConfigValue(Fact, frozen=True):
         value = _value(host, self)
         if value is MISSING:
             return Setting(False)
-        if _names_a_secret(self.key) and not _is_key_file(self.key, value):
+        if _names_a_secret(self.key) and not (_is_key_file(self.key, value) or _is_upstream(self)):
             return Setting(True, withheld=True)
         if len(str(value)) > VALUE_LIMIT:
             raise NotReadable(
@@ -153,6 +154,11 @@ def _is_key_file(key: str, value: Any) -> bool:
     return named is not None and all(
         isinstance(part, str) and re.fullmatch(_KEY_FILE, part) for part in _listed(value)
     )
+
+
+def _is_upstream(fact: ConfigValue) -> bool:
+    """Whether what is called a pass is where nginx passes requests on to; elsewhere it is a password."""
+    return _format(fact) == "nginx" and re.search(_UPSTREAM, fact.key) is not None
 
 
 def _gives_a_secret(text: str) -> bool:

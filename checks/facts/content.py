@@ -1,4 +1,4 @@
-"""What a file holds, as one digest or one key of it, where its absence is an answer too: for comparing."""
+"""One key of a file, where its absence is an answer too, and what was accepted of it: for comparing."""
 
 from __future__ import annotations
 
@@ -8,44 +8,15 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import msgspec
 
 from checks.fact import Fact, NotReadable, fact
-from checks.facts.asks import Ask, HashFile, RecallAccepted
+from checks.facts.asks import Ask, RecallAccepted
 from checks.facts.config import ConfigValue, Setting
+from checks.facts.digest import Digest, FileDigest
 
 if TYPE_CHECKING:
     from checks.facts.host import Host
 
 MASK: Final = "***"
 """What stands for a password within a text (`checks.facts.secrets.masked`)."""
-
-
-class Digest(msgspec.Struct, frozen=True):
-    """Whether a file is there, and its SHA-256 as 64 hex digits."""
-
-    found: bool
-    sha256: str = ""
-
-
-@fact
-class FileDigest(Fact, frozen=True):
-    """The SHA-256 of a file of any size; one that is not there is a value too."""
-
-    value_type: ClassVar[type] = Digest
-    deadline_s: ClassVar[float] = 35.0
-    path: str
-
-    def describe(self) -> str:
-        return HashFile(self.path).describe()
-
-    def asks(self) -> tuple[Ask, ...]:
-        return (HashFile(self.path),)
-
-    def read(self, host: Host) -> Digest:
-        try:
-            return Digest(True, host.sha256(self.path))
-        except NotReadable as problem:
-            if problem.cause != "absent":
-                raise
-            return Digest(False)
 
 
 @fact

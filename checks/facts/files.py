@@ -23,7 +23,10 @@ TEXT_LIMIT: Final = 200
 
 
 class FileInfo(msgspec.Struct, frozen=True):
-    """What a path is, links followed: `mode` in octal, `size` in bytes, `mtime` in whole Unix seconds."""
+    """What a path is, links followed: `mode` in octal, `size` in bytes, `mtime` in whole Unix seconds.
+
+    `uid` and `gid` are the owner's numbers, -1 where they are not known.
+    """
 
     exists: bool
     type: str = ""
@@ -32,6 +35,8 @@ class FileInfo(msgspec.Struct, frozen=True):
     mode: str = ""
     size: int = 0
     mtime: int = 0
+    uid: int = -1
+    gid: int = -1
 
 
 @fact
@@ -65,6 +70,8 @@ class FileStat(Fact, frozen=True):
             f"{modes.S_IMODE(seen.mode):04o}",
             seen.size,
             seen.mtime,
+            seen.uid,
+            seen.gid,
         )
 
     @classmethod

@@ -7,9 +7,11 @@ whose answers came over a shell (`checks.facts.answered`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from checks.fact import NotReadable
 from checks.facts.asks import RunCommand
 
 if TYPE_CHECKING:
@@ -31,8 +33,11 @@ MOUNT_TABLE: Final = "/proc/self/mountinfo"
 class Host(ABC):
     """One machine, for one run: what is asked twice is read once.
 
-    Every method raises `NotReadable` with a cause where there is no answer.
+    Every method raises `NotReadable` with a cause where there is no answer. `distant`: what is read has to
+    travel, so that a command with a short answer is better than a long file.
     """
+
+    distant: bool = False
 
     def want(self, asks: Iterable[Ask]) -> None:
         """Say what will be asked next, so that a distant machine can answer it all at once."""
@@ -54,11 +59,21 @@ class Host(ABC):
 
     def read_text(self, path: str, limit: int = FILE_LIMIT) -> str:
         """A file that is UTF-8 as far as it matters: what is not, is replaced."""
-        return self.read_bytes(path, limit).decode("utf-8-sig", errors="replace")
+        return self.read_bytes(path, limit).removeprefix(BOM_UTF8).decode(errors="replace")
 
     @abstractmethod
     def stat(self, path: str) -> Stat:
         """What a path is, links followed. Causes: absent, denied, timeout, stuck, failed."""
+
+    def exists(self, path: str) -> bool:
+        """Whether a path is there; raises `NotReadable` where that cannot be told."""
+        try:
+            self.stat(path)
+        except NotReadable as problem:
+            if problem.cause != "absent":
+                raise
+            return False
+        return True
 
     @abstractmethod
     def statvfs(self, path: str) -> Space:
@@ -76,6 +91,14 @@ class Host(ABC):
     @abstractmethod
     def read_from(self, path: str, offset: int) -> bytes:
         """A regular file's bytes from `offset` on, `FILE_LIMIT` at most. Causes as for `read_bytes`."""
+
+    def read_listening(self, path: str) -> bytes:
+        """A table of TCP sockets (``/proc/net/tcp``) as far as the sockets that listen go, or further.
+
+        The kernel lists them first, and walks through a long table for all others. The causes are
+        those of `read_bytes`.
+        """
+        return self.read_from(path, 0)
 
     @abstractmethod
     def mounts(self) -> tuple[Mount, ...]:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-KERNEL_TABLES: Final = "/proc/net/"
-"""What the kernel walks through as a whole for every reader, however little there is: read once in a run."""
+READ_ONCE: Final = ("/proc/net/", "/var/lib/dpkg/status")
+"""What many facts of a run read: tables that the kernel walks through as a whole for every reader, and the
+list of packages."""
 
 _PAGE: Final = 4096
 _LONGEST_LINE: Final = 512
@@ -212,7 +213,7 @@ class LocalHost(Host):
         return tuple(sorted(found, key=lambda entry: entry.name))
 
     def read_from(self, path: str, offset: int) -> bytes:
-        if offset == 0 and path.startswith(KERNEL_TABLES):
+        if offset == 0 and path.startswith(READ_ONCE):
             # No lock: whoever comes second gets what the first has put there.
             return self._tables.setdefault(path, Once(lambda: self._read_from(path, 0)))()
         return self._read_from(path, offset)

@@ -1,6 +1,7 @@
 """Installed packages, from the package manager that owns the machine: dpkg, rpm or apk.
 
-The whole list is asked for once in a run, however many packages are looked for in it.
+The whole list is asked for once in a run, however many packages are looked for in it. On this machine dpkg's
+own database is looked at instead of dpkg-query, which costs a sixth and says the same.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 import msgspec
 
 from checks.fact import Fact, NotReadable, fact
-from checks.facts.asks import Ask, ReadFile, ReadFrom, RunCommand, StatPath
+from checks.facts.asks import Ask, ListFolder, ReadFile, ReadFrom, RunCommand, StatPath
 from checks.facts.host import FILE_LIMIT
 
 if TYPE_CHECKING:
     from checks.facts.host import Host
 
 DPKG_DATABASE: Final = "/var/lib/dpkg/status"
+DPKG_JOURNAL: Final = "/var/lib/dpkg/updates"
+"""Where dpkg keeps, under numbers, what is not in its database yet while it is at work."""
+
 APK_DATABASES: Final = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
 RPM_DATABASES: Final = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
 
@@ -41,6 +45,8 @@ RPM: Final = RunCommand(
 
 DATABASE_LIMIT: Final = 8 * FILE_LIMIT
 
+_NAME: Final = b"Package: "
+
 Manager = Literal["dpkg", "rpm", "apk"]
 Listed = dict[str, tuple[str, ...]]
 
@@ -62,19 +68,24 @@ class Package(Fact, frozen=True):
     name: str
 
     def describe(self) -> str:
-        return f"look for {self.name} in the list of packages (dpkg-query, rpm -qa, or apk's database)"
+        return f"look for {self.name} in the list of packages (dpkg's or apk's database, dpkg-query, rpm -qa)"
 
     def asks(self) -> tuple[Ask, ...]:
         return (
+            ListFolder(DPKG_JOURNAL),
             *(StatPath(path) for path in (DPKG_DATABASE, *RPM_DATABASES)),
             *(ReadFile(path) for path in APK_DATABASES),
             DPKG,
             RPM,
-            # A template, so that it waits until it is known that there is no dpkg-query.
+            # A template, so that from a distance it waits until it is known that there is no dpkg-query.
             ReadFrom(DPKG_DATABASE, "<where the part before ended>"),
         )
 
     def read(self, host: Host) -> Installed:
+        by_name = _at_hand(host)
+        if by_name is not None:
+            plain = self.name.partition(":")[0].encode(errors="replace")
+            return Installed("dpkg", parse_status(by_name.get(plain, b"")).get(self.name, ()))
         manager, listed = installed_packages(host)
         return Installed(manager, listed.get(self.name, ()))
 
@@ -139,6 +150,36 @@ def installed_packages(host: Host) -> tuple[Manager, Listed]:
     if any(host.exists(path) for path in RPM_DATABASES):
         return "rpm", _by_command(host, RPM)
     raise NotReadable("this system has no package database of dpkg, rpm or apk", "unsupported")
+
+
+def _at_hand(host: Host) -> dict[bytes, bytes] | None:
+    """dpkg's database by package, where it is on this machine and nothing is missing in it; else None."""
+    if host.distant:
+        return None
+    try:
+        if any(entry.name.isdigit() for entry in host.list_folder(DPKG_JOURNAL)):
+            return None
+        data = host.read_from(DPKG_DATABASE, 0)
+    except NotReadable:
+        return None
+    return _paragraphs(data) if len(data) < FILE_LIMIT else None
+
+
+@lru_cache(maxsize=2)
+def _paragraphs(data: bytes) -> dict[bytes, bytes]:
+    """The paragraphs of dpkg's database by name, those of several architectures together."""
+    found: dict[bytes, bytes] = {}
+    for paragraph in data.split(b"\n\n"):
+        # dpkg writes the name first; it may stand anywhere.
+        name = paragraph.partition(b"\n")[0] if paragraph.startswith(_NAME) else _name_line(paragraph)
+        if name:
+            name = name.removeprefix(_NAME).strip()
+            found[name] = found[name] + b"\n\n" + paragraph if name in found else paragraph
+    return found
+
+
+def _name_line(paragraph: bytes) -> bytes:
+    return next((line for line in paragraph.splitlines() if line.startswith(_NAME)), b"")
 
 
 def _whole(host: Host, path: str) -> bytes:

@@ -48,6 +48,7 @@ class Permitted(Host):
 
     def __init__(self, host: Host, fact: Fact) -> None:
         self._host, self._asks = host, fact.asks()
+        self.distant = host.distant
 
     def _let(self, ask: Ask) -> Host:
         if not covered(ask, self._asks):
@@ -98,6 +99,9 @@ class Permitted(Host):
 
     def read_from(self, path: str, offset: int) -> bytes:
         return self._let(ReadFrom(path, offset)).read_from(path, offset)
+
+    def read_listening(self, path: str) -> bytes:
+        return self._let(ReadFrom(path, 0)).read_listening(path)
 
     def execute(self, ask: RunCommand) -> Output:
         return self._let(ask).execute(ask)

@@ -30,9 +30,7 @@ KINDS: Final = {
 _BY_MEMORY: Final = ("nproc",)
 """Limits whose default the kernel works out from the memory it finds: they differ from start to start."""
 
-_LIMIT: Final = re.compile(
-    rf"^({'|'.join(KINDS)})[ ]+(unlimited|[0-9]{{1,18}})[ ]+(unlimited|[0-9]{{1,18}})\b", re.MULTILINE
-)
+_LIMIT: Final = rf"^({'|'.join(KINDS)})[ ]+(unlimited|[0-9]{{1,18}})[ ]+(unlimited|[0-9]{{1,18}})\b"
 
 
 class ProcessGroup(msgspec.Struct, frozen=True):
@@ -151,7 +149,7 @@ def parse_limits(text: str) -> dict[str, Limit]:
     """The limits of `KINDS` in the text of ``/proc/PID/limits``, by kind."""
     return {
         KINDS[title]: Limit(*(UNLIMITED if word == "unlimited" else int(word) for word in (soft, hard)))
-        for title, soft, hard in _LIMIT.findall(text)
+        for title, soft, hard in re.findall(_LIMIT, text, re.MULTILINE)
     }
 
 

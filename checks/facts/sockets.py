@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
@@ -170,26 +170,34 @@ def parse_sockets(data: bytes) -> Iterator[Row]:
 
 def _address(digits: str) -> str:
     """An address out of 32-bit words in the byte order of nearly all machines, the little end first."""
+    packed = b"".join(bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8))
+    if len(packed) == 4 or packed.startswith(b"\0" * 10 + b"\xff\xff"):
+        return ".".join(map(str, packed[-4:]))
     import socket
 
-    packed = b"".join(bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8))
-    if len(packed) == 4:
-        return socket.inet_ntop(socket.AF_INET, packed)
-    if packed.startswith(b"\0" * 10 + b"\xff\xff"):
-        return socket.inet_ntop(socket.AF_INET, packed[12:])
     return socket.inet_ntop(socket.AF_INET6, packed)
 
 
 def _rows(host: Host, tables: tuple[str, str], wanted: Meant) -> list[Row] | None:
-    """Rows of both tables that may be meant, as far as they are read: the kernel lists listening sockets
-    first. None where the system has neither."""
+    """Rows of both tables that may be meant; None where the system has neither.
+
+    Connections count only of a port that nobody listens on, so they are looked at only then.
+    """
+    if wanted.protocol == "tcp":
+        rows = _rows_in(host.read_listening, tables, wanted)
+        if rows is None or wanted.process or any(_listens_at(row, wanted.port) for row in rows):
+            return rows
+    return _rows_in(lambda path: host.read_from(path, 0), tables, wanted)
+
+
+def _rows_in(read: Callable[[str], bytes], tables: tuple[str, str], wanted: Meant) -> list[Row] | None:
     # Of thousands of connections only the lines that may be meant are worth a closer look.
     sought = b":%04X " % wanted.port if wanted.port else f" {_LISTEN} ".encode()
     found: list[Row] = []
     absent = 0
     for path in tables:
         try:
-            found += parse_sockets(_lines_with(sought, host.read_from(path, 0)))
+            found += parse_sockets(_lines_with(sought, read(path)))
         except NotReadable as problem:
             if problem.cause != "absent":
                 raise
@@ -206,6 +214,10 @@ def _lines_with(sought: bytes, data: bytes) -> bytes:
         lines.append(data[data.rfind(b"\n", 0, at) + 1 : end])
         at = data.find(sought, end)
     return b"\n".join(lines)
+
+
+def _listens_at(row: Row, port: int) -> bool:
+    return row.state == _LISTEN and row.port == port
 
 
 def _counts(row: Row, wanted: Meant) -> bool:

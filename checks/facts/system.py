@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _SYSCTL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]{0,250}")
 _ENGINES = re.compile(r"docker|kubepods|containerd|libpod|lxc")
 _OS_RELEASE: Final = ("/etc/os-release", "/usr/lib/os-release")
+_SERVERS: Final = {14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
+_FIRST_ELEVEN: Final = 22000
+"""The build that Windows 11 begins with."""
 _MARKS: Final = (("/run/.containerenv", "podman"), ("/.dockerenv", "docker"))
 
 _MEMORY_GROUPS: Final = (
@@ -66,7 +69,26 @@ class OsRelease(Fact, frozen=True):
         if platform.system() == "Linux":
             raise NotReadable("this system has no os-release file", "absent")
         host.only_here("the release of a system without an os-release file")
+        if platform.system() == "Windows":
+            return windows_release(platform.version(), platform.win32_edition() or "")
         return Release(platform.system().lower(), platform.release(), platform.platform())
+
+
+def windows_release(version: str, edition: str) -> Release:
+    """The release of Windows, as newer versions of Python name it: ``11``, ``2022Server``.
+
+    `version` is as Windows counts it, ``10.0.20348``, `edition` ``ServerStandard`` or ``Professional``. Up to
+    Python 3.11 `platform.release` says 10 of all since 2015. The builds are those of Microsoft's release
+    information; one that is not known gives an empty version.
+    """
+    build = version.rpartition(".")[2]
+    number = int(build) if build.isascii() and build.isdigit() else 0
+    if edition.startswith("Server"):
+        year = _SERVERS.get(number, "")
+        named = f"Windows Server {year}".rstrip()
+        return Release("windows", f"{year}Server" if year else "", f"{named} ({version})")
+    client = "11" if number >= _FIRST_ELEVEN else "10" if version.startswith("10.") else ""
+    return Release("windows", client, f"{f'Windows {client}'.rstrip()} ({version})")
 
 
 def parse_release(text: str) -> Release:

@@ -7,7 +7,7 @@ several units is one command. Only systemd counts restarts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
@@ -75,18 +75,16 @@ class Units(Fact, frozen=True):
 
     def read(self, host: Host) -> UnitTable:
         names = self._names
-        bad = [name for name in names if not _NAME.fullmatch(name) or name.startswith("-")]
-        if bad or not 1 <= len(names) <= UNITS_LIMIT:
-            problem = f"{bad[0]!r:.60} is no name of a service" if bad else "1 to 100 names are needed"
+        if problem := wrong_names(names):
             raise NotReadable(problem, "unsupported")
-        if is_there(host, SYSTEMD):
+        if host.exists(SYSTEMD):
             host.want((self._show(), ReadFile("/proc/uptime"), Recall(self.id())))
             shown = host.execute(self._show())
             if shown.status and not shown.out.strip():
                 raise NotReadable(f"systemctl: {shown.complaint}")
             units = parse_show(shown.out.decode(errors="replace"), names, _uptime(host))
             return UnitTable("systemd", with_history(units, host.recall(self.id())))
-        if is_there(host, OPENRC):
+        if host.exists(OPENRC):
             host.want(_rc_service(name) for name in names)
             return UnitTable("openrc", tuple(_by_openrc(host, name) for name in names))
         init = _first_process(host)
@@ -131,12 +129,12 @@ class FailedUnits(Fact, frozen=True):
         return (StatPath(SYSTEMD), StatPath(OPENRC), self._list(), ListFolder(f"{OPENRC}/failed"))
 
     def read(self, host: Host) -> tuple[str, ...]:
-        if is_there(host, SYSTEMD):
+        if host.exists(SYSTEMD):
             done = host.execute(self._list())
             if done.status:
                 raise NotReadable(f"systemctl: {done.complaint}")
             return parse_failed(done.out.decode(errors="replace"))
-        if is_there(host, OPENRC):
+        if host.exists(OPENRC):
             return tuple(_names_in(host, f"{OPENRC}/failed"))
         raise NotReadable("neither systemd nor OpenRC runs here", "unsupported")
 
@@ -156,22 +154,19 @@ class FailedUnits(Fact, frozen=True):
         )
 
 
-def is_there(host: Host, path: str) -> bool:
-    """Whether a path exists; raises `NotReadable` where that cannot be told."""
-    try:
-        host.stat(path)
-    except NotReadable as problem:
-        if problem.cause != "absent":
-            raise
-        return False
-    return True
+def wrong_names(names: Sequence[str]) -> str:
+    """Why these cannot be names of services; empty where they can."""
+    bad = [name for name in names if not _NAME.fullmatch(name) or name.startswith("-")]
+    if bad:
+        return f"{bad[0]!r:.60} is no name of a service"
+    return "" if 1 <= len(names) <= UNITS_LIMIT else f"1 to {UNITS_LIMIT} names are needed"
 
 
 def _by_openrc(host: Host, name: str) -> Unit:
     unit = parse_rc_status(name, host.execute(_rc_service(name)))
     paths = [f"/etc/runlevels/{level}/{name}" for level in RUNLEVELS]
     host.want(map(StatPath, paths))
-    enabled = any([is_there(host, path) for path in paths])  # noqa: C419 - a list asks for all of them
+    enabled = any([host.exists(path) for path in paths])  # noqa: C419 - a list asks for all of them
     return msgspec.structs.replace(unit, enabled="yes" if enabled else "no") if unit.known else unit
 
 
@@ -181,7 +176,7 @@ def _rc_service(name: str) -> RunCommand:
 
 def _by_script(host: Host, name: str, init: bool) -> Unit:
     """A service by its script. Where there is none, and no init that could have one, nothing can be told."""
-    if not is_there(host, f"{SCRIPTS}/{name}"):
+    if not host.exists(f"{SCRIPTS}/{name}"):
         if not init:
             raise NotReadable("no service manager runs here: neither systemd, OpenRC nor init", "unsupported")
         return Unit(name, known=False, detail=f"{SCRIPTS}/{name} does not exist")

@@ -132,9 +132,14 @@ def parse_rc_status(name: str, done: Output) -> Unit:
 
 def parse_script_status(name: str, done: Output) -> Unit:
     """What a script of /etc/init.d said. LSB: 0 running, 1 and 2 dead but with its pid or lock file, 3 not
-    running, 4 and above unknown."""
+    running, 4 and above unknown. What ends with 0 and no word is no service that runs: scripts of packages
+    that were removed begin with ``test -x $DAEMON || exit 0``."""
     states: dict[int, Active] = {0: "running", 1: "failed", 2: "failed", 3: "stopped"}
-    return Unit(name, True, states.get(done.status, "unknown"), detail=_words(done))
+    detail = _words(done)
+    if done.status == 0 and not detail:
+        detail = "its script ends with 0 and says nothing; perhaps its program was removed"
+        return Unit(name, True, "unknown", detail=detail)
+    return Unit(name, True, states.get(done.status, "unknown"), detail=detail)
 
 
 def _shown(name: str, fields: Mapping[str, str], uptime: float | None) -> Unit:

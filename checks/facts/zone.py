@@ -49,7 +49,7 @@ class Zone(msgspec.Struct, frozen=True):
 class TimeZone(Fact, frozen=True):
     """The machine's time zone; a program whose TZ is set may have another.
 
-    Without a file it is UTC, as the C library has it (tzset(3)).
+    Without a file it is UTC, as the C library has it (tzset(3)); Windows is asked itself.
     """
 
     value_type: ClassVar[type] = Zone
@@ -66,7 +66,9 @@ class TimeZone(Fact, frozen=True):
         except NotReadable as problem:
             if problem.cause != "absent":
                 raise
-            _refuse_windows(host)
+            windows = _of_windows(host)
+            if windows is not None:
+                return windows
             rule = UTC
         return Zone(rule, _name(host))
 
@@ -125,12 +127,15 @@ def _name(host: Host) -> str:
     return lines[0].strip()[:_NAME_LIMIT]
 
 
-def _refuse_windows(host: Host) -> None:
-    """Where this machine runs Windows the lack of the file says nothing."""
+def _of_windows(host: Host) -> Zone | None:
+    """Where this machine runs Windows the lack of the file says nothing; None for any other machine."""
     if os.name != "nt":
-        return
+        return None
     try:
         host.only_here("the time zone of Windows")
     except NotReadable:
-        return
-    raise NotReadable("the time zone of Windows cannot be read", "unsupported")
+        return None
+    from checks.facts.windowszone import rule_of, zone_information
+
+    seen = zone_information()
+    return Zone(rule_of(seen), seen.name)

@@ -11,7 +11,8 @@ from checks.across import ALONE, compare, not_known
 from checks.differences import listed
 from checks.fact import Unavailable
 from checks.facts.config import ConfigValue, SecretMatches, Setting
-from checks.facts.content import AcceptedContent, ConfigState, Digest, FileDigest, Was
+from checks.facts.content import AcceptedContent, ConfigState, Was
+from checks.facts.digest import Digest, FileDigest
 from checks.facts.effective import Effective, Pending, PostgresEffective, UnitEffective
 from checks.facts.formats import Choice
 from checks.matchers import Matcher

@@ -63,9 +63,11 @@ def command_output(
         text = "its exit status is {status}, wanted: {wanted}; it said: {said}"
         return fail(_say(text, said, str(wanted)), cause="status", evidence=evidence)
     for name, condition, text in (("stdout", stdout, said.out), ("stderr", stderr, said.err)):
-        if condition is not None and not condition.holds(text):
-            if said.cut:
-                return error(msg("it said too much to be compared"), cause="too-large", evidence=evidence)
+        if condition is None:
+            continue
+        if said.cut and not (condition.holds(text) and _grows(condition)):
+            return error("it said too much to be compared", cause="too-large", evidence=evidence)
+        if not condition.holds(text):
             shown = msg(
                 "it printed {said} on {stream}, wanted: {wanted}",
                 said=_first(text),
@@ -105,11 +107,11 @@ def command_text(
 ) -> Verdict:
     """All that a command prints meets a condition.
 
-    Like `cmd.output`, but `text` is held against everything on that `stream`, of up to 1 MiB, and whatever the
-    exit status is: ``{contains: a}``, ``{some: {matches: "^b"}}`` for a line of it, ``{not: {contains: c}}``. Of
-    the text only its first line comes into the report, without what looks secret, and which parts of the
-    condition do not hold. A pattern sees 4096 characters of a line, or of the text where it is not held
-    against lines; where there is more it is an error.
+    Like `cmd.output`, but `text` is held against everything on that `stream`, of up to 1 MiB, and whatever
+    the exit status is: ``{contains: a}``, ``{some: {matches: "^b"}}`` for a line of it, ``{not: {contains:
+    c}}``. Of the text only its first line comes into the report, without what looks secret, and which parts
+    of the condition do not hold. A pattern sees 4096 characters of a line, or of the text where it is not
+    held against lines; where there is more it is an error.
 
     Remedy: run the command by hand as the same user (`env -i PATH="$PATH" LC_ALL=C <command>`), hold what it
     says against the condition, and put right what it complains of.
@@ -124,6 +126,16 @@ def command_text(
         )
         return fail(said, cause=stream, evidence=evidence)
     return passed(msg("{stream} is as wanted: {start}", start=held.start or "nothing"), evidence=evidence)
+
+
+def _grows(condition: Matcher) -> bool:
+    """Whether a condition that holds of the beginning of a text holds of all of it."""
+    return all(
+        name in ("contains", "matches", "starts_with")
+        or (name == "some" and _grows(bound))
+        or (name in ("all", "any") and all(map(_grows, bound)))
+        for name, bound in condition.tests
+    )
 
 
 def _say(template: str, said: Said, wanted: str = "") -> Message:

@@ -6,7 +6,7 @@ from checks.facts.cputime import CpuTime, CpuUse
 from checks.facts.processor import Cpus, Governors, Load, LoadAverage, Processors
 from checks.model import Scalar, Severity, Verdict
 from checks.registry import check
-from checks.units import Percent, Span, span_text
+from checks.units import Percent, Span, percent_text, span_text
 from checks.verdicts import error, fail, grade, msg, passed, skip
 
 
@@ -81,6 +81,7 @@ def sustained_use(
     return grade(
         use.used_percent,
         high=(warn_above, fail_above),
+        show=percent_text,
         say=msg(text, used=used, over=over),
         evidence=evidence,
     )
@@ -112,6 +113,7 @@ def load_per_core(
     return grade(
         each,
         high=(warn_above, fail_above),
+        show="{:g}".format,
         say=msg(said, count=cpus.logical, **args),
         evidence={"per_core": round(each, 3), "one": load.one, "five": load.five, "fifteen": load.fifteen},
     )

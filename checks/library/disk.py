@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from checks.fact import Unavailable
 from checks.facts.disk import DiskUsage, Mounts, Usage
 from checks.facts.filling import FillHistory, Filling
+from checks.facts.mountpoint import MountPoint, MountState
 from checks.facts.mountstate import MountAt, MountInfo, Writable, WritableMounts
 from checks.facts.raid import Array, RaidArrays
 from checks.facts.room import Room, RoomAt
@@ -13,9 +15,10 @@ from checks.facts.writelatency import WriteLatency, WriteTimes
 from checks.library.disk_words import array_verdict, forecast_verdict, writable_verdict
 from checks.matchers import Matcher
 from checks.model import Message, Scalar, Severity, Verdict
+from checks.paths import AbsolutePath
 from checks.registry import check, when
-from checks.units import Percent, Size, Span, size_text
-from checks.verdicts import fail, grade, msg, passed, skip, warn
+from checks.units import Percent, Size, Span, percent_text, size_text
+from checks.verdicts import error, fail, grade, msg, passed, skip, warn
 
 
 @check(
@@ -26,7 +29,9 @@ from checks.verdicts import fail, grade, msg, passed, skip, warn
     each=("mount", Mounts()),
     usage=DiskUsage("{mount}"),
 )
-def free_space(usage: Usage, mount: str = "", warn_below: Percent = 15, fail_below: Percent = 5) -> Verdict:
+def free_space(
+    usage: Usage, mount: AbsolutePath = "", warn_below: Percent = 15, fail_below: Percent = 5
+) -> Verdict:
     """A filesystem has room to grow.
 
     Without `mount` every local, writable filesystem is judged. Free is what ordinary users have left, without
@@ -40,6 +45,7 @@ def free_space(usage: Usage, mount: str = "", warn_below: Percent = 15, fail_bel
     return grade(
         usage.free_percent,
         low=(warn_below, fail_below),
+        show=percent_text,
         say=msg("{free} % ({left} of {total}) free", free=free, **_sizes(usage)),
         evidence={"free_percent": free, "free": usage.free, "total": usage.total},
     )
@@ -53,7 +59,9 @@ def free_space(usage: Usage, mount: str = "", warn_below: Percent = 15, fail_bel
     each=("mount", Mounts()),
     usage=DiskUsage("{mount}"),
 )
-def free_inodes(usage: Usage, mount: str = "", warn_below: Percent = 5, fail_below: Percent = 3) -> Verdict:
+def free_inodes(
+    usage: Usage, mount: AbsolutePath = "", warn_below: Percent = 5, fail_below: Percent = 3
+) -> Verdict:
     """A filesystem can take more files.
 
     Without inodes no file can be made, however much space is left. Filesystems that make inodes as they need
@@ -69,6 +77,7 @@ def free_inodes(usage: Usage, mount: str = "", warn_below: Percent = 5, fail_bel
     return grade(
         usage.inodes_free_percent,
         low=(warn_below, fail_below),
+        show=percent_text,
         say=msg("{free} % ({left} of {total}) of the inodes free", free=free, **_inodes(usage)),
         evidence={"free_percent": free, "free": usage.inodes_free, "total": usage.inodes},
     )
@@ -87,7 +96,7 @@ def fill_forecast(
     usage: Usage,
     history: Filling,
     now: datetime,
-    mount: str = "",
+    mount: AbsolutePath = "",
     warn_within: Span = 86400,
     fail_within: Span = 14400,
     warn_below: Percent = 40,
@@ -117,7 +126,7 @@ def fill_forecast(
 
 @check("disk.size_path", severity=Severity.P1, about="path", owner="customer-it", room=RoomAt("{path}"))
 def room_at_path(
-    room: Room, path: str, at_least: Size | None = None, warn_below: Size | None = None
+    room: Room, path: AbsolutePath, at_least: Size | None = None, warn_below: Size | None = None
 ) -> Verdict:
     """There is room for what is to be put at a path.
 
@@ -147,7 +156,7 @@ def room_at_path(
 )
 def write_latency(
     times: WriteTimes | None,
-    path: str,
+    path: AbsolutePath,
     allow_write: bool = False,
     warn_from: Span = 0.005,
     fail_from: Span = 0.008,
@@ -181,10 +190,77 @@ def write_latency(
     return passed(said, evidence=evidence)
 
 
+@check(
+    "disk.mount",
+    severity=Severity.P1,
+    about="mount",
+    owner="customer-it",
+    state=MountPoint("{mount}"),
+    usage=when("used", DiskUsage("{mount}")),
+)
+def mounted(
+    state: MountState,
+    usage: Usage | Unavailable | None,
+    mount: AbsolutePath,
+    exists: bool = True,
+    optional: bool = False,
+    source: Matcher | None = None,
+    type: Matcher | None = None,
+    options: Matcher | None = None,
+    filesystem_options: Matcher | None = None,
+    used: Matcher | None = None,
+) -> Verdict:
+    """Something is mounted at a path, and is what it should be.
+
+    `source` is a condition on the device or share, `type` on the filesystem's type, `options` on the list of
+    the mount's own options and `filesystem_options` on that of the filesystem, as /proc/self/mountinfo tells
+    them apart; `used` on the percentage of it that is used. ``exists: false`` wants nothing mounted there;
+    `optional` judges it only where something is.
+
+    Remedy: `findmnt {mount}` shows the same. Mount it with `mount {mount}` where /etc/fstab has it; add it
+    there (or as a mount unit) where it is gone after a restart.
+    Source: our judgement; the profile that sets the values names its source.
+    """
+    if not state.mounted:
+        if not exists:
+            return passed("nothing is mounted there, as wanted")
+        if optional:
+            return skip("nothing is mounted there", cause="absent")
+        return fail("nothing is mounted there", cause="absent")
+    evidence: dict[str, Scalar] = {
+        "source": state.source,
+        "type": state.type,
+        "options": ",".join(state.options),
+        "filesystem_options": ",".join(state.filesystem_options),
+    }
+    if not exists:
+        said = msg("{source} is mounted there, and should not be", source=state.source)
+        return fail(said, cause="present", evidence=evidence)
+    for name, condition, actual, shown in (
+        ("source", source, state.source, state.source),
+        ("type", type, state.type, state.type),
+        ("options", options, state.options, ",".join(state.options)),
+        ("filesystem options", filesystem_options, state.filesystem_options, evidence["filesystem_options"]),
+    ):
+        if condition is not None and not condition.holds(actual):
+            said = msg("{what}: {actual}, wanted: {wanted}", what=name, actual=shown, wanted=str(condition))
+            return fail(said, cause=name.replace(" ", "-"), evidence=evidence)
+    if isinstance(usage, Unavailable):
+        said = msg("how full it is could not be read: {reason}", reason=usage.reason)
+        return error(said, cause=usage.cause, evidence=evidence)
+    if usage is not None and used is not None:
+        percent = round(100 - usage.free_percent, 1)
+        evidence["used_percent"] = percent
+        if not used.holds(int(100 - usage.free_percent)):
+            said = msg("{percent} % are used, wanted: {wanted}", percent=percent, wanted=str(used))
+            return fail(said, cause="used", evidence=evidence)
+    return passed(msg("{type} from {source}", type=state.type, source=state.source), evidence=evidence)
+
+
 @check("disk.mount_opts", severity=Severity.P2, about="mount", owner="customer-it", found=MountAt("{mount}"))
 def mount_options(
     found: MountInfo,
-    mount: str,
+    mount: AbsolutePath,
     required: tuple[str, ...] = (),
     forbidden: tuple[str, ...] = (),
     type: Matcher | None = None,
@@ -253,7 +329,7 @@ def raid_arrays(arrays: tuple[Array, ...], array: str = "") -> list[Verdict]:
 @check("disk.readonly", severity=Severity.P1, about="mount", owner="customer-it", mounts=WritableMounts())
 def read_only_mounts(
     mounts: tuple[Writable, ...],
-    mount: str = "",
+    mount: AbsolutePath = "",
     expected: tuple[str, ...] = (),
 ) -> list[Verdict]:
     """No filesystem has become read-only.

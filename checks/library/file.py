@@ -1,4 +1,4 @@
-"""Checks of files: what they are, and what stands in them."""
+"""Checks of what stands in files, where links lead, and how old files are."""
 
 from __future__ import annotations
 
@@ -6,111 +6,19 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from checks.fact import Unavailable
-from checks.facts.content import Digest, FileDigest
-from checks.facts.files import FileInfo, FileMatch, FileStat, LineMatch
+from checks.facts.files import FileMatch, LineMatch
+from checks.facts.links import FileSum, Link, Sum, SymbolicLink
 from checks.facts.newest import Newest, NewestFile
+from checks.facts.texts import FileText, Held
 from checks.matchers import Matcher
-from checks.model import Message, Scalar, Severity, Verdict
+from checks.model import Scalar, Severity, Verdict
 from checks.patterns import Pattern
-from checks.registry import check, when
+from checks.registry import check
 from checks.units import Size, Span, size_text, span_text
 from checks.verdicts import error, fail, msg, passed, skip, warn
 
-_STICKY = 0o1000
-_OTHERS_WRITE = 0o0002
-_SHA256: Final = frozenset("0123456789abcdef")
 _AHEAD_S: Final = 300.0
 """Seconds that a file's time may lie ahead of the clock before it makes no sense."""
-
-
-@check(
-    "file.stat",
-    severity=Severity.P2,
-    about="path",
-    owner="vendor",
-    info=FileStat("{path}"),
-    digest=when("hash", FileDigest("{path}")),
-)
-def file_state(
-    info: FileInfo,
-    digest: Digest | None,
-    path: str,
-    exists: bool = True,
-    optional: bool = False,
-    type: Literal["file", "directory", "socket", "fifo", "device"] | None = None,
-    owner: Matcher | None = None,
-    group: Matcher | None = None,
-    mode: str = "",
-    mode_at_most: str = "",
-    world_writable: bool = False,
-    hash: str = "",
-) -> Verdict:
-    """A file is there, is what it should be, and belongs to whom it should.
-
-    Links are followed. `exists: false` wants it gone; `optional` judges it only where it is. `mode` is
-    the exact octal mode, `mode_at_most` the bits that may be set: ``0640`` refuses any other. What
-    everybody may write to fails where no mode is given, unless `world_writable` allows it; a folder with
-    the sticky bit, such as /tmp, is let pass. `hash` is the SHA-256 of what the file has to hold, 64 hex
-    digits as `sha256sum` prints them.
-
-    Remedy: look with `stat {path}` and `sha256sum {path}`; put it right with `chown <owner>:<group> {path}`
-    and `chmod <mode> {path}` (`chmod o-w {path}` where everybody may write). What is missing comes back with
-    its package (`dpkg -S {path}` or `rpm -qf {path}` names it) or from the backup.
-    Source: dev-sec Linux baseline (nothing world-writable); all else is what the profile sets.
-    """
-    if not info.exists:
-        if not exists:
-            return passed("it does not exist, as wanted")
-        if optional:
-            return skip("it does not exist", cause="absent")
-        return fail("it does not exist", cause="absent")
-    bits = int(info.mode or "0", 8)
-    evidence: dict[str, Scalar] = {"type": info.type, "owner": info.owner, "group": info.group}
-    evidence |= {"mode": info.mode, "size": info.size}
-    if not exists:
-        return fail("it exists, and should not", cause="present", evidence=evidence)
-    try:
-        exact, most = int(mode or "0", 8), int(mode_at_most or "7777", 8)
-    except ValueError:
-        bad = msg("{mode} is not an octal mode such as 0640", mode=f"{mode} {mode_at_most}".strip())
-        return error(bad, cause="parse")
-    sticky_folder = info.type == "directory" and bits & _STICKY
-    wrong: dict[str, Message] = {}
-    if type is not None and info.type != type:
-        wrong["type"] = msg("it is a {type}, not a {wanted_type}", type=info.type, wanted_type=type)
-    if owner is not None and not owner.holds(info.owner):
-        wrong["owner"] = msg("its owner is {owner}, wanted: {wanted_owner}", wanted_owner=str(owner))
-    if group is not None and not group.holds(info.group):
-        wrong["group"] = msg("its group is {group}, wanted: {wanted_group}", wanted_group=str(group))
-    if mode and bits != exact:
-        wrong["mode"] = msg("its mode is {mode}, wanted: {wanted_mode}", wanted_mode=f"{exact:04o}")
-    elif bits & ~most:
-        wrong["mode"] = msg("its mode is {mode}, wanted: at most {wanted_mode}", wanted_mode=f"{most:04o}")
-    elif bits & _OTHERS_WRITE and not (world_writable or mode or mode_at_most or sticky_folder):
-        wrong["world-writable"] = msg("everybody may write to it (mode {mode})")
-    if digest is not None:
-        evidence["sha256"] = digest.sha256
-        wanted_hash = hash.lower().removeprefix("sha256:").strip()
-        if not _SHA256.issuperset(wanted_hash) or len(wanted_hash) != 64:
-            return error(msg("{hash} is not a SHA-256: 64 hex digits", hash=hash[:80]), cause="parse")
-        if digest.sha256 != wanted_hash:
-            wrong["hash"] = msg(
-                "its SHA-256 is {sha}…, wanted: {wanted_sha}…",
-                sha=digest.sha256[:16],
-                wanted_sha=wanted_hash[:16],
-            )
-    seen = {"owner": info.owner, "group": info.group, "mode": info.mode}
-    if wrong:
-        return fail(_joined(wrong, seen), cause=next(iter(wrong)), evidence=evidence)
-    return passed(msg("{type} of {owner}:{group}, mode {mode}", type=info.type, **seen), evidence=evidence)
-
-
-def _joined(parts: dict[str, Message], seen: dict[str, str]) -> Message:
-    """Several sentences as one; the arguments of each have names of their own."""
-    args: dict[str, Scalar] = dict(seen)
-    for part in parts.values():
-        args |= part.args
-    return Message("; ".join(part.template for part in parts.values()), args)
 
 
 @check(
@@ -161,6 +69,102 @@ def file_content(
         return passed(msg("line {line}: {actual}", line=line.line, actual=actual), evidence=evidence)
     said = msg("line {line}: {actual}, wanted: {wanted}", line=line.line, actual=actual, wanted=str(value))
     return fail(said, cause="differs", evidence=evidence)
+
+
+@check(
+    "file.text",
+    severity=Severity.P2,
+    about="path",
+    owner="vendor",
+    held=FileText("{path}", "{text}"),
+)
+def whole_text(held: Held, path: str, text: Matcher, optional: bool = False) -> Verdict:
+    """The text of a file meets a condition.
+
+    `text` is held against the whole file, of up to 4 MiB: ``{contains: a}``, ``{some: {matches: "^b"}}`` for
+    a line of it, ``{not: {contains: c}}``. Nothing of the text comes into the report, but which parts of the
+    condition do not hold. `optional` judges it only where it is. A pattern sees 4096 characters of a line, or
+    of the text where it is not held against lines; where there is more it is an error.
+
+    Remedy: look at {path} with the condition beside it (`grep -nE '<pattern>' {path}`), put it right, and
+    reload the program that reads it.
+    Source: our judgement; the profile that sets the condition names its source.
+    """
+    if not held.found:
+        if optional:
+            return skip("the file does not exist", cause="absent")
+        return fail("the file does not exist", cause="absent")
+    if not held.holds:
+        said = msg("its text is not as wanted: {failing}", failing="; ".join(held.failing))
+        return fail(said, cause="differs", evidence={"lines": held.lines})
+    return passed(msg("its {lines} lines are as wanted", lines=held.lines), evidence={"lines": held.lines})
+
+
+@check("file.link", severity=Severity.P2, about="path", owner="vendor", link=SymbolicLink("{path}"))
+def symbolic_link(
+    link: Link,
+    path: str,
+    target: Matcher | None = None,
+    is_link: bool = True,
+    optional: bool = False,
+) -> Verdict:
+    """A symbolic link points where it should.
+
+    `target` is a condition on what stands in the link, as `readlink` prints it. ``is_link: false`` wants the
+    path to be no link. `optional` judges it only where something is at the path.
+
+    Remedy: `ls -l {path}` shows where it points; `ln -sfn <target> {path}` points it anew,
+    `update-alternatives --config <name>` where it is one of /etc/alternatives.
+    Source: our judgement; the profile that sets the target names its source.
+    """
+    evidence: dict[str, Scalar] = {"target": link.target, "leads_somewhere": link.exists}
+    if not link.link:
+        if not link.exists and optional:
+            return skip("it does not exist", cause="absent")
+        if not is_link:
+            return passed("it is no link, as wanted")
+        if link.exists:
+            return fail("it is no symbolic link", cause="no-link")
+        return fail("it does not exist", cause="absent")
+    if not is_link:
+        said = msg("it is a link to {target}, and should be none", target=link.target)
+        return fail(said, cause="link", evidence=evidence)
+    if target is not None and not target.holds(link.target):
+        said = msg("it points to {points_to}, wanted: {wanted}", points_to=link.target, wanted=str(target))
+        return fail(said, cause="target", evidence=evidence)
+    return passed(msg("it points to {points_to}", points_to=link.target), evidence=evidence)
+
+
+@check(
+    "file.checksum",
+    severity=Severity.P2,
+    about="path",
+    owner="vendor",
+    found=FileSum("{path}", "{algorithm}"),
+)
+def file_checksum(
+    found: Sum,
+    path: str,
+    digits: Matcher,
+    algorithm: Literal["md5", "sha1", "sha512"] = "sha512",
+    optional: bool = False,
+) -> Verdict:
+    """A file has the checksum that its maker published.
+
+    `digits` is a condition on the hex digits. For SHA-256 use `file.stat` and its `hash`. MD5 and SHA-1 tell
+    damage, and no longer forgery. `optional` judges it only where it is.
+
+    Remedy: `{algorithm}sum {path}` shows it; fetch the file anew from where the checksum comes from.
+    Source: RFC 6151 and RFC 6194 (what MD5 and SHA-1 are still good for); the sum is the profile's.
+    """
+    if not found.found:
+        if optional:
+            return skip("it does not exist", cause="absent")
+        return fail("it does not exist", cause="absent")
+    if not digits.holds(found.digits):
+        said = msg("its {algorithm} is {sum}, wanted: {wanted}", sum=found.digits, wanted=str(digits))
+        return fail(said, cause="differs", evidence={"sum": found.digits})
+    return passed(msg("its {algorithm} is {sum}", sum=found.digits), evidence={"sum": found.digits})
 
 
 @check("file.fresh", severity=Severity.P2, about="path", owner="vendor", newest=NewestFile("{path}"))

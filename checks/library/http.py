@@ -146,9 +146,9 @@ def page_text(
     """What a web address answers meets a condition as a whole.
 
     `text` is held against the body, of up to 1 MiB, or against all headers, `Name: value` on a line each,
-    whatever the status is: ``{contains: a}``, ``{some: {matches: "^b"}}`` for a line, ``{not: {contains: c}}``.
-    Of the text nothing comes into the report but which parts of the condition do not hold. How the request is
-    made is said as for http.ok.
+    whatever the status is: ``{contains: a}``, ``{some: {matches: "^b"}}`` for a line, ``{not: {contains:
+    c}}``. Of the text nothing comes into the report but which parts of the condition do not hold. How the
+    request is made is said as for http.ok.
 
     Remedy: `curl -si {url}` from that host shows what came; then the service's own log.
     Source: our judgement; the profile that sets the condition names its source.

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from checks.facts.files import FileInfo, FileStat
 from checks.facts.jobs import LastStamp, Stamp, TimerRun, TimerState
 from checks.model import Scalar, Severity, Verdict
+from checks.paths import AbsolutePath
 from checks.patterns import Pattern
 from checks.registry import check, when
 from checks.units import Span, span_text
-from checks.verdicts import error, fail, msg, passed, skip, warn
+from checks.verdicts import fail, msg, passed, skip, warn
 
 _AHEAD_S: Final = 300.0
 """Seconds that a time may lie ahead of this clock before it makes no sense."""
+
+
+def _not_one_source(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    named = [name for name in ("file", "log", "timer") if given[name]]
+    if len(named) == 1:
+        return None
+    return "job", f"set one of file, log and timer, not {' and '.join(named) or 'none'}"
 
 
 @check(
@@ -22,6 +31,7 @@ _AHEAD_S: Final = 300.0
     severity=Severity.P1,
     about="job",
     owner="vendor",
+    refuse=_not_one_source,
     state=when("file", FileStat("{file}")),
     stamp=when("log", LastStamp("{log}", "{pattern}", "{date_format}")),
     run=when("timer", TimerState("{timer}")),
@@ -34,8 +44,8 @@ def fresh_job(
     job: str,
     period: Span,
     grace: Span = 3600,
-    file: str = "",
-    log: str = "",
+    file: AbsolutePath = "",
+    log: AbsolutePath = "",
     timer: str = "",
     pattern: Pattern = "",
     date_format: str = "",
@@ -52,8 +62,6 @@ def fresh_job(
     off: `systemctl enable --now <timer>`. What was missed has to be made up for.
     Source: our judgement; period and grace are as healthchecks.io has them, and the profile's.
     """
-    if [file, log, timer].count("") != 2:
-        return error("set one of file, log and timer", cause="parse")
     if run is not None:
         return _of_timer(run, now, period, grace)
     if state is not None:

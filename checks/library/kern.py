@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from checks.fact import NotReadable
 from checks.facts.kernel import (
     ConnectionTracking,
@@ -13,32 +16,11 @@ from checks.facts.kernel import (
     port_ranges,
 )
 from checks.facts.persisted import Parameters, Persisted, PersistedParameters
-from checks.facts.system import Sysctl
 from checks.matchers import Matcher
 from checks.model import Scalar, Severity, Verdict
 from checks.registry import check
-from checks.units import Percent
+from checks.units import Percent, percent_text
 from checks.verdicts import error, fail, grade, msg, passed, skip, warn
-
-
-@check("kern.param", severity=Severity.P2, about="name", owner="customer-it", actual=Sysctl("{name}"))
-def kernel_parameter(actual: str, name: str, value: Matcher) -> Verdict:
-    """A kernel parameter has the value that is wanted.
-
-    `name` is as `sysctl` shows it; `value` is a condition, such as ``{at_least: 262144}``. A parameter that
-    holds several numbers is compared one by one: ``kernel.sem`` with ``{at_least: [250, 32000, 100, 128]}``.
-    What runs now is judged, not what a file says for the next start.
-
-    Remedy: `sysctl -w {name}={right}` for now, and the same as a line of /etc/sysctl.d/90-local.conf for the
-    next start, read with `sysctl --system`; in a container on the machine that carries it.
-    Source: the profile that sets the value names its source; the forms are those of sysctl(8).
-    """
-    evidence = {"actual": actual, "wanted": str(value)}
-    if value.holds(actual):
-        return passed(msg("{name} is {actual}", name=name, actual=actual), evidence=evidence)
-    said = "{name} is {actual}, wanted: {wanted}"
-    args = {"name": name, "actual": actual, "wanted": str(value), "right": _right(value)}
-    return fail(msg(said, **args), cause="differs", evidence=evidence)
 
 
 @check("kern.thp", severity=Severity.P3, about="system", owner="customer-it", pages=TransparentHugePages())
@@ -68,7 +50,22 @@ def transparent_huge_pages(
     return passed(said, evidence=evidence)
 
 
-@check("kern.port_range", severity=Severity.P2, about="system", owner="customer-it", taken=EphemeralPorts())
+def _no_ports(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    try:
+        port_ranges(",".join(given["ports"]))
+    except NotReadable as problem:
+        return "ports", problem.reason
+    return None
+
+
+@check(
+    "kern.port_range",
+    severity=Severity.P2,
+    about="system",
+    owner="customer-it",
+    refuse=_no_ports,
+    taken=EphemeralPorts(),
+)
 def free_of_application_ports(taken: Ports, ports: tuple[str, ...] = ()) -> Verdict:
     """Connections from here take no port that an application listens on.
 
@@ -83,10 +80,7 @@ def free_of_application_ports(taken: Ports, ports: tuple[str, ...] = ()) -> Verd
     Source: Oracle Database installation guide for Linux (net.ipv4.ip_local_port_range = 9000 65500, so that
     the listener's ports lie outside); a warning is our judgement.
     """
-    try:
-        wanted = port_ranges(",".join(ports))
-    except NotReadable as problem:
-        return error(msg("`ports`: {reason}", reason=problem.reason), cause="parse")
+    wanted = port_ranges(",".join(ports))
     evidence: dict[str, Scalar] = {"low": taken.low, "high": taken.high, "reserved": _ranges(taken.reserved)}
     args: dict[str, Scalar] = {"low": taken.low, "high": taken.high}
     hit = [port for first, last in wanted for port in range(first, last + 1) if taken.takes(port)]
@@ -164,6 +158,7 @@ def tracked_connections(table: Tracked, warn_above: Percent = 75, fail_above: Pe
     return grade(
         used,
         high=(warn_above, fail_above),
+        show=percent_text,
         say=msg("{used} % of {limit} entries in use", used=shown, limit=str(table.limit)),
         evidence={"used": table.used, "limit": table.limit, "used_percent": shown},
     )
@@ -195,13 +190,3 @@ def _ranges(ranges: tuple[tuple[int, int], ...] | list[tuple[int, int]]) -> str:
     """As the kernel writes them: ``8080,9000-9010``; shortened after ten."""
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in ranges[:10]]
     return ",".join([*shown, "…"] if len(ranges) > 10 else shown)
-
-
-def _right(value: Matcher) -> str:
-    """A value that would do, for the remedy; none can be told from a pattern."""
-    bounds = value.canonical()
-    for name in ("equals", "at_least", "at_most"):
-        if name in bounds:
-            bound = bounds[name]
-            return " ".join(map(str, bound)) if isinstance(bound, list) else str(bound)
-    return str(bounds["one_of"][0]) if "one_of" in bounds else "<value>"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import floor
-from typing import Final
+from typing import Any, Final
 
 from checks.facts.licence import Licence, LicenceDate
 from checks.model import Scalar, Severity, Verdict
+from checks.paths import AbsolutePath
 from checks.patterns import Pattern
 from checks.registry import check
 from checks.units import Span
@@ -16,17 +19,30 @@ from checks.verdicts import fail, msg, passed, warn
 _DAY: Final = 86400.0
 
 
+def _no_form(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    form = given["date_format"]
+    example = datetime(2031, 7, 13, tzinfo=UTC)
+    try:
+        year = datetime.strptime(example.strftime(form), form).year if form else example.year  # noqa: DTZ007
+    except (ValueError, OverflowError, re.error):
+        return "date_format", f"{form!r:.60} is no form of strptime such as %d/%m/%Y"
+    if year != example.year:
+        return "date_format", f"{form!r:.60} holds no year (%Y)"
+    return None
+
+
 @check(
     "lic.expiry",
     severity=Severity.P1,
     about="path",
     owner="vendor",
+    refuse=_no_form,
     licence=LicenceDate("{path}", "{key}", "{pattern}", "{date_format}"),
 )
 def licence_expiry(
     licence: Licence,
     now: datetime,
-    path: str,
+    path: AbsolutePath,
     key: str = "",
     pattern: Pattern = "",
     date_format: str = "",

@@ -9,7 +9,7 @@ from checks.facts.kernel import FileHandles, Handles
 from checks.facts.process import UNLIMITED, FileLimit, FileLimits, Limit, ProcessLimits
 from checks.model import Message, Scalar, Severity, Verdict
 from checks.registry import check
-from checks.units import Percent, Size, size_text
+from checks.units import Percent, Size, percent_text, size_text
 from checks.verdicts import error, fail, grade, msg, passed, skip, warn
 
 Bound = Size | Literal["unlimited"] | None
@@ -143,6 +143,7 @@ def file_handles(handles: Handles, warn_above: Percent = 70, fail_above: Percent
     return grade(
         handles.used_percent,
         high=(warn_above, fail_above),
+        show=percent_text,
         say=msg("{used} % of {limit} file handles in use", used=used, limit=str(handles.limit)),
         evidence={"used": handles.used, "limit": handles.limit, "used_percent": used},
     )

@@ -8,6 +8,7 @@ from typing import Final
 from checks.fact import Unavailable
 from checks.facts.loglines import LogGrowth, NewLogLines
 from checks.model import Scalar, Severity, Verdict
+from checks.paths import AbsolutePath
 from checks.patterns import Pattern
 from checks.registry import check
 from checks.units import GiB, Size, size_text, span_text
@@ -26,7 +27,7 @@ _HOUR: Final = 3600.0
 def log_errors(
     log: LogGrowth | Unavailable,
     now: datetime,
-    path: str,
+    path: AbsolutePath,
     pattern: Pattern = r"\b(ERROR|FATAL|CRITICAL|SEVERE|PANIC)\b",
     ignore: tuple[Pattern, ...] = (),
     max_per_hour: float | None = None,

@@ -8,7 +8,7 @@ from checks.facts.system import Memory, MemoryUse
 from checks.matchers import Matcher
 from checks.model import Scalar, Severity, Verdict
 from checks.registry import check
-from checks.units import DAY, Percent, Size, size_text, span_text
+from checks.units import DAY, Percent, Size, percent_text, size_text, span_text
 from checks.verdicts import error, fail, grade, msg, passed
 
 
@@ -29,6 +29,7 @@ def used_memory(memory: MemoryUse, warn_above: Percent = 90, fail_above: Percent
     return grade(
         memory.used_percent,
         high=(warn_above, fail_above),
+        show=percent_text,
         say=msg(said, used=used, total=size_text(memory.total)),
         evidence={"used_percent": used, "total": memory.total, "available": memory.available},
     )
@@ -52,6 +53,7 @@ def enough_memory(
     return grade(
         memory.total,
         low=(warn_below, fail_below),
+        show=size_text,
         say=msg(whose, total=size_text(memory.total)),
         evidence={"total": memory.total, "limited": memory.limited},
     )

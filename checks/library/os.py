@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from checks.facts.boot import BootTime, Pending, PendingReboot, Start, release_numbers
 from checks.facts.kernel import KernelRelease
@@ -14,13 +15,41 @@ from checks.lifecycles import AS_OF, SOURCES, end_of_life
 from checks.model import Scalar, Severity, Verdict
 from checks.registry import check
 from checks.units import DAY, HOUR, Span, span_text
-from checks.verdicts import error, fail, grade, msg, passed, warn
+from checks.verdicts import fail, grade, msg, passed, warn
 from checks.versions import compare, numbers
 
 _ENTRY: Final = re.compile(r"([a-z0-9][a-z0-9._-]*)\s*(?:(>=|==)\s*([a-z]*[0-9][a-z0-9.]*))?", re.IGNORECASE)
 
 
-@check("os.supported", severity=Severity.P2, about="system", owner="vendor", release=OsRelease())
+def _odd_entry(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    for entry in given["supported"]:
+        if _ENTRY.fullmatch(entry.strip()) is None:
+            return "supported", f"{entry!r:.60} is not like debian>=12, ubuntu==22.04 or rhel"
+    return None
+
+
+def _no_date(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    try:
+        date.fromisoformat(given["ends"] or "2030-06-30")
+    except ValueError:
+        return "ends", f"{given['ends']!r:.60} is no date such as 2030-06-30"
+    return None
+
+
+def _no_release(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    if given["at_least"] and not release_numbers(given["at_least"]):
+        return "at_least", f"{given['at_least']!r:.60} is no release such as 5.14"
+    return None
+
+
+@check(
+    "os.supported",
+    severity=Severity.P2,
+    about="system",
+    owner="vendor",
+    refuse=_odd_entry,
+    release=OsRelease(),
+)
 def supported_release(release: Release, supported: tuple[str, ...] = ()) -> Verdict:
     """The operating system is one the product is supported on.
 
@@ -41,11 +70,7 @@ def supported_release(release: Release, supported: tuple[str, ...] = ()) -> Verd
     bounds = []
     for entry in supported:
         found = _ENTRY.fullmatch(entry.strip())
-        if found is None:
-            return error(
-                msg("{entry} in `supported` is not like debian>=12 or ubuntu", entry=entry), cause="parse"
-            )
-        if found[1].lower() == release.id.lower():
+        if found is not None and found[1].lower() == release.id.lower():
             bounds.append((found[2] or "", found[3] or ""))
     if not bounds:
         said = msg("{name} is not among the supported systems", name=release.name)
@@ -62,7 +87,14 @@ def supported_release(release: Release, supported: tuple[str, ...] = ()) -> Verd
     return fail(said, cause="version", evidence=facts)
 
 
-@check("os.eol", severity=Severity.P1, about="system", owner="customer-it", release=OsRelease())
+@check(
+    "os.eol",
+    severity=Severity.P1,
+    about="system",
+    owner="customer-it",
+    refuse=_no_date,
+    release=OsRelease(),
+)
 def release_within_life(
     release: Release, now: datetime, ends: str = "", warn_before: Span = 180 * DAY
 ) -> Verdict:
@@ -78,10 +110,7 @@ def release_within_life(
     customer's system takes two quarters from the first letter to the last test.
     """
     facts: dict[str, Scalar] = {"id": release.id, "version": release.version}
-    try:
-        end = date.fromisoformat(ends) if ends else end_of_life(release.id, release.version, release.name)
-    except ValueError:
-        return error(msg("`ends` is no date such as 2030-06-30: {ends}", ends=ends[:40]), cause="parse")
+    end = date.fromisoformat(ends) if ends else end_of_life(release.id, release.version, release.name)
     if end is None:
         text = "when {name} ends is not in the table of {as_of}; say it with `ends`"
         unknown = msg(text, name=release.name[:100], as_of=AS_OF.isoformat())
@@ -100,7 +129,14 @@ def release_within_life(
     return passed(said, evidence=facts)
 
 
-@check("os.kernel_min", severity=Severity.P2, about="system", owner="customer-it", release=KernelRelease())
+@check(
+    "os.kernel_min",
+    severity=Severity.P2,
+    about="system",
+    owner="customer-it",
+    refuse=_no_release,
+    release=KernelRelease(),
+)
 def kernel_at_least(release: str, at_least: str = "") -> Verdict:
     """The running kernel is new enough.
 
@@ -113,8 +149,6 @@ def kernel_at_least(release: str, at_least: str = "") -> Verdict:
     """
     evidence = {"release": release}
     wanted = release_numbers(at_least)
-    if at_least and not wanted:
-        return error(msg("{at_least} in `at_least` is no release such as 5.14"), cause="parse")
     if not wanted:
         return passed(msg("kernel {release}", release=release), evidence=evidence)
     if release_numbers(release)[: len(wanted)] < wanted:
@@ -172,7 +206,7 @@ def not_just_started(start: Start, warn_below: Span = HOUR) -> Verdict:
         evidence["started_before"] = start.before.isoformat()
         args["before"] = f"{start.before:%Y-%m-%d %H:%M} UTC"
         text += "; at the last run it was up since {before}"
-    return grade(start.up_s, low=(warn_below, None), say=msg(text, **args), evidence=evidence)
+    return grade(start.up_s, low=(warn_below, None), show=span_text, say=msg(text, **args), evidence=evidence)
 
 
 @check("os.virt_arch", severity=Severity.P2, about="system", owner="vendor", machine=Machine())
@@ -214,13 +248,19 @@ def allowed_machine(
 
 def _fits(version: str, relation: str, bound: str) -> bool:
     """``==`` compares as many parts as the bound has: 8.9 is 8."""
+    version, bound = _number_of(version), _number_of(bound)
     if relation == "==":
         return numbers(version)[: len(numbers(bound))] == numbers(bound)
     return compare(version, bound) >= 0
 
 
+def _number_of(version: str) -> str:
+    """Windows calls its releases 2022Server; what follows the year means nothing here."""
+    return re.sub(r"server(r2)?$", "", version, flags=re.IGNORECASE)
+
+
 def _is_version(text: str) -> bool:
     try:
-        return bool(numbers(text))
+        return bool(numbers(_number_of(text)))
     except ValueError:
         return False

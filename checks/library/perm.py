@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from checks.facts.openpaths import OpenPaths, Rights, bits_of
 from checks.matchers import Matcher
 from checks.model import Message, Scalar, Severity, Verdict
+from checks.paths import AbsolutePath
 from checks.registry import check
 from checks.verdicts import error, fail, msg, passed, skip
 
 _SHOWN = 5
+_DEEPEST = 1000
 _STICKY, _OTHERS_WRITE = 0o1000, 0o0002
+
+
+def _odd_bound(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    mode = given["mode_at_most"]
+    if mode and not re.fullmatch("0?[0-7]{1,4}", mode):
+        return "mode_at_most", f"{mode!r:.40} is not an octal mode such as 0750"
+    if not 0 <= given["depth"] <= _DEEPEST:
+        return "depth", f"{given['depth']} is not between 0 and {_DEEPEST}"
+    return None
 
 
 @check(
@@ -17,11 +32,12 @@ _STICKY, _OTHERS_WRITE = 0o1000, 0o0002
     severity=Severity.P2,
     about="path",
     owner="vendor",
+    refuse=_odd_bound,
     rights=OpenPaths("{path}", "{depth}", "{ignore}"),
 )
 def path_rights(
     rights: Rights,
-    path: str,
+    path: AbsolutePath,
     owner: Matcher | None = None,
     group: Matcher | None = None,
     mode_at_most: str = "",
@@ -44,10 +60,7 @@ def path_rights(
         if optional:
             return skip("it does not exist", cause="absent")
         return fail("it does not exist", cause="absent")
-    try:
-        most = bits_of(mode_at_most or "7777")
-    except ValueError:
-        return error(msg("{mode} is not an octal mode such as 0750", mode=mode_at_most), cause="parse")
+    most = bits_of(mode_at_most or "7777")
     evidence: dict[str, Scalar] = {"owner": rights.owner, "group": rights.group, "mode": rights.mode}
     evidence |= {"open": rights.open_count, "unread": rights.unread, "ignored": rights.ignored}
     wrong = _itself(rights, owner, group, most)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from checks.fact import Unavailable
 from checks.facts.accountsurvey import AccountSurvey, Survey
@@ -125,7 +126,29 @@ def _named(object: str, names: list[str], verdict: Callable[..., Verdict]) -> Ve
     return verdict(msg("{names}", names=shown), object=object, cause="found", evidence={"names": shown})
 
 
-@check("sec.listening", severity=Severity.P2, about="system", owner="network", table=OpenPorts())
+def _no_port_entry(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    for entry in given["allow"]:
+        who, colon, number = entry.strip().rpartition(":")
+        ports = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", number, re.ASCII)
+        program = not colon and number and not number[0].isdigit()
+        if program or (ports and bool(who) == bool(colon) and _in_order(ports[1], ports[2])):
+            continue
+        return "allow", f"{entry!r:.60} is not like 22, 8000-8010, sshd or nginx:443"
+    return None
+
+
+def _in_order(first: str, last: str | None) -> bool:
+    return 0 < int(first) <= int(last or first) < 65536
+
+
+@check(
+    "sec.listening",
+    severity=Severity.P2,
+    about="system",
+    owner="network",
+    refuse=_no_port_entry,
+    table=OpenPorts(),
+)
 def expected_ports(table: PortTable, allow: tuple[str, ...], loopback: bool = False) -> list[Verdict]:
     """Only what was agreed listens for connections from elsewhere.
 
@@ -157,8 +180,6 @@ def _allows(entry: str, port: OpenPort) -> bool:
     if not who and not number[:1].isdigit():
         return number in port.processes
     first, dash, last = number.partition("-")
-    if not first.isdigit() or (dash and not last.isdigit()):
-        return False
     fits = int(first) <= port.port <= int(last if dash else first)
     return fits and (not who or who in port.processes)
 

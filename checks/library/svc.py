@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
 from checks.fact import Unavailable
-from checks.facts.units import FailedUnits, Units
+from checks.facts.units import FailedUnits, Units, wrong_names
 from checks.facts.unitstates import LOOP_WINDOW_S, Unit, UnitTable
 from checks.model import Scalar, Severity, Verdict
 from checks.registry import check
@@ -20,7 +21,19 @@ _WRONG: Final = {
 }
 
 
-@check("svc.state", severity=Severity.P1, about="names", owner="vendor", table=Units("{names}"))
+def _no_services(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    problem = wrong_names(given["names"])
+    return ("names", problem) if problem else None
+
+
+@check(
+    "svc.state",
+    severity=Severity.P1,
+    about="names",
+    owner="vendor",
+    refuse=_no_services,
+    table=Units("{names}"),
+)
 def service_state(
     table: UnitTable | Unavailable,
     names: list[str],
@@ -32,10 +45,10 @@ def service_state(
 
     `names` are services as their manager knows them (``nginx``, ``getty@tty1.service``, ``backup.timer``);
     each is judged by itself. ``running: false`` wants them stopped, ``enabled: false`` wants them not to
-    start with the machine, an empty `running` or `enabled` does not look. What has no own place in the start (static,
-    indirect units) counts as enabled. More than `max_restarts` restarts within 5 minutes are a loop; they are
-    counted from run to run, so where runs are further apart only a rate that high is sure to be one, and
-    restarts just now are a warning. Read from systemd, OpenRC (`rc-service`), scripts of /etc/init.d
+    start with the machine, an empty `running` or `enabled` does not look. What has no own place in the start
+    (static, indirect units) counts as enabled. More than `max_restarts` restarts within 5 minutes are a loop;
+    they are counted from run to run, so where runs are further apart only a rate that high is sure to be one,
+    and restarts just now are a warning. Read from systemd, OpenRC (`rc-service`), scripts of /etc/init.d
     (their word `status`), or Windows; only systemd counts restarts.
 
     Remedy: `systemctl status <name>` and `journalctl -u <name> -n 50` say why.

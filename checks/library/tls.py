@@ -13,7 +13,7 @@ from checks.facts.tls import Certificates, Held, TlsSeen, TlsServer, place_of
 from checks.facts.tlscontext import ascii_host
 from checks.model import Message, Scalar, Severity, Verdict
 from checks.registry import check
-from checks.units import DAY, Span
+from checks.units import DAY, Span, span_text
 from checks.verdicts import error, fail, grade, msg, passed, warn
 
 _PROTOCOLS: Final = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -80,7 +80,7 @@ def remaining_validity(
         )
         return fail(said, cause="not-yet-valid", evidence=evidence)
     said = msg("{subject} expires on {date}, in {days} days", **told, days=days)
-    return grade(left, low=(warn_below, fail_below), say=said, evidence=evidence)
+    return grade(left, low=(warn_below, fail_below), show=span_text, say=said, evidence=evidence)
 
 
 @check(

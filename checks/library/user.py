@@ -80,9 +80,7 @@ def user_account(
             )
             return fail(said, cause=what, evidence=evidence)
     if all_groups is not None and not all_groups.holds(user.groups):
-        said = msg(
-            "it is in {groups}, wanted: {wanted}", groups=evidence["groups"], wanted=str(all_groups)
-        )
+        said = msg("it is in {groups}, wanted: {wanted}", groups=evidence["groups"], wanted=str(all_groups))
         return fail(said, cause="groups", evidence=evidence)
     lacking = [each for each in groups if each not in user.groups]
     if lacking:

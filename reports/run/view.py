@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from checks.causes import Root
 from checks.model import Narrowing, ProfileRef, Resources, Result, Severity, Status, Target, Trigger
-from reports.run.alike import Alike, alike
 from reports.run.folding import beneath, explained, shown, standing
+
+if TYPE_CHECKING:
+    from reports.run.alike import Alike
 
 URGENCY = (Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL, Status.SKIP, Status.PASS)
 """What to look at first. An `error` stands below a warning: nothing is known to be wrong yet."""
@@ -88,6 +91,8 @@ def to_do(view: RunView) -> list[Result]:
 
 def told_once(view: RunView, results: Iterable[Result]) -> list[Alike]:
     """These results, those that say the same of several targets as one."""
+    from reports.run.alike import alike
+
     listed = list(results)
     notes = {
         each.key: f"{view.changes.get(each.key, '')}\n{beneath(each.key, view.results, view.roots)}"

@@ -173,7 +173,8 @@ def test_lists_and_pages_come_as_json_too(run: Run) -> None:
     listed = json.loads(run("checks", "list", "--format", "json")[1])
     assert [each["id"] for each in listed] == sorted(registry.ids())
     page = json.loads(run("checks", "show", "disk.free", "--format", "json")[1])
-    assert page["parameters"][0] == {"name": "mount", "type": "text", "required": False, "default": ""}
+    mount = {"name": "mount", "type": "absolute path", "required": False, "default": ""}
+    assert page["parameters"][0] == mount
 
 
 def test_the_plan_names_what_would_be_touched_and_touches_nothing(run: Run) -> None:

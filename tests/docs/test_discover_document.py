@@ -10,8 +10,8 @@ from document_reader import ROOT, read, table
 
 from agent.discover.known import PRODUCTS
 from agent.discover.survey import AREAS
+from checks.index import BUILT_IN
 from checks.profile_source import profile_names
-from checks.registry import BUILT_IN
 
 PAGE = read("discover.md")
 GOLDEN = sorted((ROOT / "tests" / "discover" / "golden").glob("*.yaml"))

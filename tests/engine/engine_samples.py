@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from checks.errors import BadInput
 from checks.evaluate import Evaluation, evaluate
 from checks.fact import Fact, Known, Reading, Unavailable, fact
 from checks.facts.asks import Ask
@@ -33,6 +34,10 @@ class Level(msgspec.Struct, frozen=True):
 class SampleLevel(Fact, frozen=True):
     tank: str
     value_type = Level
+
+    def __post_init__(self) -> None:
+        if self.tank.endswith("!"):
+            raise BadInput(f"{self.tank!r} is no tank; write its name")
 
     def describe(self) -> str:
         return f"look into {self.tank}"

@@ -14,7 +14,8 @@ from checks.evaluate import evaluate
 from checks.fact import Known, Redacted, Unavailable
 from checks.facts.asks import CompareClocks, Connect, HashFile, ReadFile
 from checks.facts.config import Setting
-from checks.facts.content import ConfigState, Digest, FileDigest
+from checks.facts.content import ConfigState
+from checks.facts.digest import Digest, FileDigest
 from checks.facts.network import Connection
 from checks.facts.reach import Reach, Reachability
 from checks.facts.skew import ClockOffset, Offset

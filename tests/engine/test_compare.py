@@ -20,8 +20,9 @@ from checks.differences import VALUE_SHOWN, brief, differences
 from checks.evaluate import evaluate
 from checks.fact import FACTS, Fact, Known, Redacted, Unavailable
 from checks.facts.asks import Ask
+from checks.index import BUILT_IN
 from checks.model import Message, Result, Severity, Status, Target
-from checks.registry import BUILT_IN, get
+from checks.registry import get
 from checks.snapshot import Readings, Snapshot
 
 FILE = "FileStat(path=/etc/erp/app.ini)"

@@ -12,6 +12,7 @@ import pytest
 
 import checks.library
 from checks import registry
+from checks.index import BUILT_IN
 from checks.testing import contract, load_cases
 
 LIBRARY = Path(__file__).parents[1] / "library"
@@ -23,8 +24,10 @@ def test_a_check_is_documented_declared_and_has_a_pass_a_failure_and_an_error(id
 
 
 @pytest.mark.parametrize("id", registry.ids())
-def test_a_check_stands_in_the_module_of_its_area(id: str) -> None:
-    assert registry.get(id).function.__module__ == f"checks.library.{id.split('.')[0]}"
+def test_a_check_stands_in_a_module_of_its_area_as_the_index_says(id: str) -> None:
+    module = registry.get(id).function.__module__
+    assert module == f"checks.library.{BUILT_IN[id]}"
+    assert BUILT_IN[id].split("_")[0] == id.split(".")[0]
 
 
 def test_the_index_names_every_check_of_the_library_and_no_other() -> None:

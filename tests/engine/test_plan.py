@@ -9,7 +9,7 @@ import pytest
 from engine_samples import SampleLevel, SampleTanks, SampleText, full_tank, plan_of, profile_of
 
 from checks import registry
-from checks.errors import BadInput
+from checks.errors import BadInput, BadProfile
 from checks.evaluate import next_facts
 from checks.fact import Known, Unavailable
 from checks.model import Target
@@ -38,6 +38,28 @@ def test_what_an_enumeration_makes_necessary_is_asked_for_once_it_is_known(tmp_p
 def test_an_object_that_the_profile_names_needs_no_enumeration(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "  - {id: a, check: sample.tank, with: {tank: north}}\n")
     assert plan.facts("local") == [SampleLevel("north")]
+
+
+def test_what_a_fact_refuses_is_refused_where_its_item_stands(tmp_path: Path) -> None:
+    items = "  - {id: a, check: sample.tolerant}\n  - {id: b, check: sample.tank, with: {tank: north!}}\n"
+    plan = plan_of(tmp_path, items)
+    with pytest.raises(BadProfile) as refused:
+        plan.facts("local")
+    item = plan.profile.items[1]
+    assert item.line is not None
+    assert str(refused.value) == f"{item.where}:{item.line}: 'north!' is no tank; write its name"
+    line = Path(item.where).read_text().splitlines()[item.line - 1]
+    assert line.startswith("  - {id: b")
+
+
+def test_an_object_that_cannot_be_asked_for_is_nobodys_mistake(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "  - {id: a, check: sample.tank}\n")
+    values = {"SampleTanks()": Known(["north", "south!"])}
+    assert next_facts(plan, "local", values) == []
+    cases = plan.units[0].cases(values)
+    assert isinstance(cases, Unavailable)
+    assert cases.cause == "parse"
+    assert cases.reason.endswith("'south!' is no tank; write its name")
 
 
 def test_a_conditional_fact_is_read_only_where_its_parameter_is_given(tmp_path: Path) -> None:

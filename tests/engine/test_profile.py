@@ -226,6 +226,14 @@ TEXT = ITEM + "id: x\n    check: sample.text\n    "
             TEXT + "with: {name: [1]}",
             "mine.yaml:6: name: expected text, not a list",
         ),
+        (
+            "items:\n  - check: os.eol\n    with:\n      warn_before: 10 d\n      ends: soon\n",
+            "mine.yaml:7: ends: 'soon' is no date such as 2030-06-30",
+        ),
+        (
+            "items:\n  - check: job.fresh\n    id: a\n    with: {job: backup, period: 1 d}\n",
+            "set one of file, log and timer, not none",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_file_line_and_the_nearest_right_name(
@@ -247,6 +255,16 @@ def test_a_mistake_is_told_with_file_line_and_the_nearest_right_name(
 )
 def test_a_wrong_override_is_told(tmp_path: Path, override: str, said: str) -> None:
     assert said in refused(tmp_path, "items: [{id: a, check: sample.tank}]", overrides=[override])
+
+
+def test_profiles_extend_each_other_only_so_far(tmp_path: Path) -> None:
+    for number in range(40):
+        below = f"extends: ./p{number + 1}.yaml\n" if number < 39 else ""
+        items = "items: [{id: a, check: sample.tank}]\n"
+        (tmp_path / f"p{number}.yaml").write_text(f"profile: p{number}\n{below}{items}")
+    assert [item.id for item in load_profile(str(tmp_path / "p20.yaml")).items] == ["a"]
+    with pytest.raises(BadProfile, match=r"p20\.yaml:2: .*more than 20 profiles extend each other"):
+        load_profile(str(tmp_path / "p0.yaml"))
 
 
 def test_an_unknown_profile_is_told_with_the_nearest_name() -> None:

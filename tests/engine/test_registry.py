@@ -13,7 +13,8 @@ from checks.matchers import Matcher
 from checks.model import Severity, Verdict
 from checks.patterns import Pattern
 from checks.registry import check, when
-from checks.verdicts import grade, passed
+from checks.units import percent_text
+from checks.verdicts import grade, msg, passed
 
 
 def test_documentation_gives_title_page_remedy_and_source() -> None:
@@ -134,3 +135,20 @@ def test_a_grade_is_the_worse_side_of_the_bounds(
 ) -> None:
     verdict = grade(value, low=low, high=high, say="x")
     assert (verdict.status, verdict.cause) == (status, cause)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (20, "20 % free"),
+        (14, "14 % free; wanted: at least 15 %"),
+        (4, "4 % free; wanted: at least 5 %"),
+        (92, "92 % free; wanted: at most 90 %"),
+        (96, "96 % free; wanted: at most 95 %"),
+        (float("nan"), "nan % free"),
+    ],
+)
+def test_a_grade_says_what_was_wanted_where_it_is_told_how(value: float, said: str) -> None:
+    say = msg("{free} % free", free=value)
+    assert str(grade(value, low=(15, 5), high=(90, 95), show=percent_text, say=say).message) == said
+    assert str(grade(value, low=(15, 5), high=(90, 95), say=say).message) == f"{value} % free"

@@ -86,6 +86,25 @@ def test_a_case_that_is_wrong_itself_is_refused_with_its_line(
     assert refused.value.line is not None
 
 
+REFUSED = """
+a tank that is none is refused:
+  with: {tank: north!}
+  refused: is no tank
+"""
+
+
+def test_a_case_may_expect_that_its_parameters_are_refused(tmp_path: Path) -> None:
+    run(full_tank, tmp_path, REFUSED)
+    with pytest.raises(CaseFailed) as failed:
+        run(full_tank, tmp_path, REFUSED.replace("is no tank", "is no ship"))
+    assert "refused 'is no ship' was expected, not " in str(failed.value)
+    assert "is no tank; write its name" in str(failed.value)
+    with pytest.raises(CaseFailed, match="were expected to be refused, and are not"):
+        run(full_tank, tmp_path, REFUSED.replace("north!", "north"))
+    with pytest.raises(BadProfile, match="give no results to expect"):
+        run(full_tank, tmp_path, REFUSED + "  expect: []\n")
+
+
 def test_a_case_of_a_check_across_targets_names_them(tmp_path: Path) -> None:
     text = """
 different versions fail:

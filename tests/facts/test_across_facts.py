@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -15,6 +17,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sshd import start_sshd
@@ -27,7 +31,8 @@ from checks.fact import Fact, Known, NotReadable, Reading, Unavailable
 from checks.facts.answered import AnsweredHost, Failed, NotYet
 from checks.facts.asks import Ask, CompareClocks, Connect, ReadFile
 from checks.facts.config import Setting
-from checks.facts.content import ConfigState, Digest, FileDigest
+from checks.facts.content import ConfigState
+from checks.facts.digest import Digest, FileDigest
 from checks.facts.host import FILE_LIMIT
 from checks.facts.localhost import LocalHost
 from checks.facts.network import MAX_TIMEOUT_S, Connection
@@ -36,6 +41,7 @@ from checks.facts.reach import AT_ONCE, MAX_DESTINATIONS, Reach, Reachability, d
 from checks.facts.shell import compose, new_nonce, start
 from checks.facts.shell_answers import Timing, read_answers
 from checks.facts.skew import ClockOffset, Offset
+from checks.facts.windowszone import Change, ZoneInformation, rule_of, zone_information
 from checks.facts.zone import LOCALTIME, TIMEZONE, TimeZone, Zone, local_time, rule_in
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
@@ -146,9 +152,78 @@ def test_without_a_file_windows_is_not_utc_but_a_distant_machine_is(monkeypatch:
         def read_bytes(self, path: str, limit: int = FILE_LIMIT) -> bytes:
             raise NotReadable(f"{path} is not there", "absent")
 
+    said = ZoneInformation(-60, 0, -60, LAST_OCTOBER, LAST_MARCH, "W. Europe Standard Time")
+    monkeypatch.setattr("checks.facts.windowszone.zone_information", lambda: said)
     monkeypatch.setattr("checks.facts.zone.os.name", "nt")
-    assert unread(TimeZone(), Windows()) == "unsupported"
+    seen = TimeZone().read(Windows())
+    assert seen.name == "W. Europe Standard Time"
+    assert local_time(seen.rule) == local_time(BERLIN)
     assert zone_of(ABSENT) == Zone("UTC0")
+
+
+LAST_MARCH = Change(month=3, weekday=0, week=5, hour=2)
+LAST_OCTOBER = Change(month=10, weekday=0, week=5, hour=3)
+
+
+@pytest.mark.parametrize(
+    ("bias", "standard", "daylight", "like"),
+    [
+        (-60, LAST_OCTOBER, LAST_MARCH, "Europe/Berlin"),
+        (-480, Change(), Change(), "Asia/Shanghai"),
+        (-330, Change(), Change(), "Asia/Kolkata"),
+        (210, Change(month=11, week=1, hour=2), Change(month=3, week=2, hour=2), "America/St_Johns"),
+        # the one before midnight, as Windows writes it
+        (
+            180,
+            Change(month=10, weekday=6, week=5, hour=23, minute=59, second=59, milliseconds=999),
+            Change(month=3, weekday=6, week=5, hour=22),
+            "America/Nuuk",
+        ),
+    ],
+)
+def test_a_zone_of_windows_is_that_of_other_systems(
+    bias: int, standard: Change, daylight: Change, like: str
+) -> None:
+    rule = rule_of(ZoneInformation(bias, 0, -60, standard, daylight, ""))
+    if like == "America/Nuuk":
+        assert rule == "<WIN>3<WINS>2,M3.5.6/22,M10.5.6/24"
+    else:
+        assert local_time(rule) == local_time(rule_in(zone_file(like)))
+
+
+def test_a_zone_of_windows_that_goes_by_dates_of_one_year_has_no_rule() -> None:
+    once = Change(year=2026, month=3, week=29, hour=2)
+    with pytest.raises(NotReadable) as problem:
+        rule_of(ZoneInformation(-60, 0, -60, LAST_OCTOBER, once, ""))
+    assert problem.value.cause == "unsupported"
+
+
+def test_windows_is_asked_through_its_own_structure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel32 that fills the bytes as timezoneapi.h lays them out."""
+    key = "W. Europe Standard Time".encode("utf-16-le")
+
+    class Kernel32:
+        status = 1
+
+        def GetDynamicTimeZoneInformation(self, into: Any) -> int:  # its name
+            october, march = (
+                struct.pack("<8H", 0, 10, 0, 5, 3, 0, 0, 0),
+                struct.pack("<8H", 0, 3, 0, 5, 2, 0, 0, 0),
+            )
+            data = struct.pack("<i64s16si64s16si256sB", -60, b"", october, 0, b"", march, -60, key, 0)
+            ctypes.memmove(into, data, len(data))
+            return self.status
+
+    kernel32 = Kernel32()
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel32), raising=False)
+    seen = zone_information()
+    assert seen == ZoneInformation(-60, 0, -60, LAST_OCTOBER, LAST_MARCH, "W. Europe Standard Time")
+    kernel32.status = -1
+    with pytest.raises(NotReadable, match="does not tell"):
+        zone_information()
+    monkeypatch.delattr(ctypes, "windll")
+    with pytest.raises(NotReadable, match="no Windows"):
+        zone_information()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from answer_rounds import Remembering, in_rounds
+from answering import Remembering, in_rounds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,7 +138,7 @@ def test_a_filesystem_that_was_resized_begins_anew() -> None:
     rows = history((0, 10, 100), (1, 20, 100), (2, 20, 200), (3, 30, 200.5))
     found, rounds = in_rounds(FillHistory("/"), LocalHost(memory=Remembering(rows)))
     assert [point.level for point in found.points] == [20, 30]
-    assert rounds == 1
+    assert len(rounds) == 1
 
 
 def test_numbers_of_another_form_are_passed_over() -> None:

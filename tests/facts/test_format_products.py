@@ -200,12 +200,18 @@ def test_a_secret_that_a_value_assigns_is_withheld(tmp_path: Path, format: str, 
         ("nginx", "ssl_certificate_key /etc/ssl/shop.key;", "ssl_certificate_key", "/etc/ssl/shop.key"),
         ("sshd", "HostKey /etc/ssh/ssh_host_rsa_key\n", "HostKey", "/etc/ssh/ssh_host_rsa_key"),
         ("nginx", "ssl_certificate_key data:abc;", "ssl_certificate_key", None),
+        ("nginx", "http { server_tokens off; }", "http.server_tokens", "off"),
+        ("nginx", "http { proxy_pass http://app:8069; }", "http.proxy_pass", "http://app:8069"),
+        ("nginx", "http { proxy_pass http://a:b@app/; }", "http.proxy_pass", "http://a:***@app/"),
+        ("nginx", "http { fastcgi_pass 127.0.0.1:9000; }", "http.fastcgi_pass", "127.0.0.1:9000"),
+        ("nginx", "http { smtp_pass hunter2; }", "http.smtp_pass", None),
+        ("keyvalue", "proxy_pass hunter2\n", "proxy_pass", None),
         ("keyvalue", "api_key /9j4AAQSkZJRgABAQ\n", "api_key", None),
         ("keyvalue", "api_key abc.key\n", "api_key", None),
         ("keyvalue", "password /etc/ssl/shop.key\n", "password", None),
     ],
 )
-def test_the_path_of_a_key_is_no_secret_but_all_else_that_is_called_a_key(
+def test_what_is_only_called_like_a_secret_is_kept_and_all_else_is_not(
     tmp_path: Path, format: str, text: str, key: str, value: str | None
 ) -> None:
     (tmp_path / "file").write_text(text)

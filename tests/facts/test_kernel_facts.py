@@ -9,10 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from answering import recorded
+from answering import NOT_INSTALLED, in_rounds, machine, recorded
 from hypothesis import given
 from hypothesis import strategies as st
-from in_rounds import NOT_INSTALLED, machine, read
 
 import checks.facts.windows
 from checks.fact import NotReadable
@@ -66,18 +65,18 @@ def test_a_table_of_the_kernels_is_read_in_one_round(tmp_path: Path) -> None:
         TransparentHugePages(): HugePages(True, "madvise", "madvise"),
     }
     for fact, value in wanted.items():
-        found, rounds = read(fact, far)
+        found, rounds = in_rounds(fact, far)
         assert found == value
         assert len(rounds) == 1
 
 
 def test_what_a_kernel_lacks_is_told_only_where_it_shows_itself(tmp_path: Path) -> None:
     far = machine(tmp_path / "far", KERNEL)
-    assert read(TransparentHugePages(), far)[0] == HugePages(False)
-    assert read(ConnectionTracking(), far)[0] == Tracked(0, 0)
+    assert in_rounds(TransparentHugePages(), far)[0] == HugePages(False)
+    assert in_rounds(ConnectionTracking(), far)[0] == Tracked(0, 0)
     for fact in (TransparentHugePages(), ConnectionTracking()):
         with pytest.raises(NotReadable) as problem:
-            read(fact, tmp_path)
+            in_rounds(fact, tmp_path)
         assert problem.value.cause == "absent"
 
 
@@ -101,7 +100,7 @@ def test_ranges_come_back_as_they_were_written(ranges: list[list[int]]) -> None:
 
 
 def test_a_start_is_told_with_its_time(tmp_path: Path) -> None:
-    start, rounds = read(BootTime(), machine(tmp_path, BOOT))
+    start, rounds = in_rounds(BootTime(), machine(tmp_path, BOOT))
     assert start == Start(datetime.fromtimestamp(1795000000, UTC), 7200.5, NUMBER)
     assert len(rounds) == 1
     assert BootTime.series(start) == {"at": 1795000000.0, "number": NUMBER}
@@ -111,10 +110,10 @@ def test_a_start_since_the_last_run_is_known_by_its_number_and_not_by_the_clock(
     far = machine(tmp_path, BOOT)
     same = Sample(THEN, {"at": 1795000090.0, "number": float(NUMBER)})
     other = Sample(THEN, {"at": 1790000000.0, "number": 12345.0})
-    assert read(BootTime(), far, remembered=(other, same))[0].before is None
-    before = read(BootTime(), far, remembered=(same, other))[0].before
+    assert in_rounds(BootTime(), far, remembered=(other, same))[0].before is None
+    before = in_rounds(BootTime(), far, remembered=(same, other))[0].before
     assert before == datetime.fromtimestamp(1790000000, UTC)
-    assert read(BootTime(), far, remembered=(Sample(THEN, {}),))[0].before is None
+    assert in_rounds(BootTime(), far, remembered=(Sample(THEN, {}),))[0].before is None
 
 
 def test_this_machines_start_agrees_with_psutil() -> None:
@@ -127,7 +126,7 @@ def test_without_proc_psutil_is_asked(tmp_path: Path, monkeypatch: pytest.Monkey
     start = BootTime().read(LocalHost(str(tmp_path)))
     assert (start.at, start.number) == (datetime.fromtimestamp(1795000000, UTC), 1795000000)
     with pytest.raises(NotReadable) as problem:
-        read(BootTime(), tmp_path)
+        in_rounds(BootTime(), tmp_path)
     assert problem.value.cause == "unsupported"
 
 
@@ -160,14 +159,14 @@ def test_kernels_are_known_by_their_images(tmp_path: Path) -> None:
         tmp_path,
         {**KERNEL, **{f"/boot/{name}": "" for name in images}, "/lib/modules/6.1.0-30-amd64/": ""},
     )
-    pending, rounds = read(PendingReboot(), far)
+    pending, rounds = in_rounds(PendingReboot(), far)
     assert pending == Pending((), (), "6.1.0-18-amd64", "6.1.0-21-amd64")
     assert len(rounds) == 1
 
 
 def test_a_name_that_is_no_text_is_no_kernel(tmp_path: Path) -> None:
     far = machine(tmp_path, {**KERNEL, "/boot/vmlinuz-6.9.0\udce9-amd64": ""})
-    assert read(PendingReboot(), far)[0].newer == ""
+    assert in_rounds(PendingReboot(), far)[0].newer == ""
 
 
 def test_without_versioned_images_modules_are_looked_at(tmp_path: Path) -> None:
@@ -179,18 +178,18 @@ def test_without_versioned_images_modules_are_looked_at(tmp_path: Path) -> None:
             "/lib/modules/6.6.58-0-lts/": "",
         },
     )
-    assert read(PendingReboot(), far)[0].newer == "6.6.58-0-lts"
+    assert in_rounds(PendingReboot(), far)[0].newer == "6.6.58-0-lts"
 
 
 def test_a_container_does_not_start_the_kernels_in_its_image(tmp_path: Path) -> None:
     far = machine(tmp_path, {**KERNEL, "/boot/vmlinuz-6.1.0-21-amd64": "", "/.dockerenv": ""})
-    assert read(PendingReboot(), far)[0] == Pending((), (), "6.1.0-18-amd64", "", "docker")
+    assert in_rounds(PendingReboot(), far)[0] == Pending((), (), "6.1.0-18-amd64", "", "docker")
 
 
 def test_marks_come_with_the_packages_that_asked(tmp_path: Path) -> None:
     marks = {"/run/reboot-required": "*** System restart required ***\n"}
     far = machine(tmp_path, {**KERNEL, **marks, "/run/reboot-required.pkgs": "libc6\ndbus\nlibc6\n"})
-    assert read(PendingReboot(), far)[0] == Pending(
+    assert in_rounds(PendingReboot(), far)[0] == Pending(
         ("/run/reboot-required",), ("dbus", "libc6"), "6.1.0-18-amd64", ""
     )
 
@@ -302,11 +301,11 @@ def test_a_hypervisor_is_known_by_flag_and_name(
 
 def test_the_architecture_of_old_kernels_is_asked_of_uname(tmp_path: Path) -> None:
     far = machine(tmp_path, {"/proc/cpuinfo": ARM, "/sys/class/dmi/id/sys_vendor": "HPE\n"})
-    seen, rounds = read(Machine(), far, runs={"uname": "aarch64\n"})
+    seen, rounds = in_rounds(Machine(), far, runs={"uname": "aarch64\n"})
     assert seen == Platform("aarch64", "none", "HPE")
     assert len(rounds) == 1
     with pytest.raises(NotReadable, match="not installed"):
-        read(Machine(), far, runs={"uname": NOT_INSTALLED})
+        in_rounds(Machine(), far, runs={"uname": NOT_INSTALLED})
 
 
 def test_this_machine_is_what_python_says_it_is() -> None:

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from answering import recorded, said
+from answering import in_rounds, machine, recorded, said
 from hypothesis import given
 from hypothesis import strategies as st
-from in_rounds import machine, read
 
 import checks.facts.windows
 from checks.fact import NotReadable
@@ -62,21 +61,21 @@ def test_a_codeset_says_whether_it_is_utf8(name: str, utf8: bool) -> None:
 )
 def test_a_locale_is_known_where_the_library_lists_it(tmp_path: Path, name: str, known: bool) -> None:
     far = machine(tmp_path, {**KERNEL, "/etc/default/locale": f"LANG={name}\n"})
-    seen, rounds = read(SystemLocale(), far, runs={"locale": LISTED})
+    seen, rounds = in_rounds(SystemLocale(), far, runs={"locale": LISTED})
     assert seen == Setting(name, "/etc/default/locale", known)
     assert len(rounds) == 1
 
 
 def test_where_nothing_lists_them_every_locale_is_known(tmp_path: Path) -> None:
     far = machine(tmp_path, {**KERNEL, "/etc/locale.conf": "LANG=zh_CN.UTF-8\n"})
-    assert read(SystemLocale(), far)[0].known
-    assert read(SystemLocale(), far, runs={"locale": said("", 1)})[0].known
+    assert in_rounds(SystemLocale(), far)[0].known
+    assert in_rounds(SystemLocale(), far, runs={"locale": said("", 1)})[0].known
 
 
 def test_nothing_set_is_a_value_where_there_is_a_system(tmp_path: Path) -> None:
-    assert read(SystemLocale(), machine(tmp_path / "far", KERNEL))[0] == Setting()
+    assert in_rounds(SystemLocale(), machine(tmp_path / "far", KERNEL))[0] == Setting()
     with pytest.raises(NotReadable) as problem:
-        read(SystemLocale(), tmp_path)
+        in_rounds(SystemLocale(), tmp_path)
     assert problem.value.cause == "unsupported"
 
 

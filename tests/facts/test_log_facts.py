@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from answer_rounds import Remembering, in_rounds
+from answering import Remembering, in_rounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +93,19 @@ def dated(log: Path) -> None:
 def copied(log: Path) -> None:
     Path(f"{log}.1").write_bytes(log.read_bytes())
     os.truncate(log, 0)
+
+
+def test_of_many_older_files_the_newest_are_looked_into(log: Path) -> None:
+    watch = Watch(log)
+    watch.look()
+    for number in range(2, 12):
+        older = Path(f"{log}.{number}")
+        older.write_text(f"ERROR of {number}\n" * 20)
+        os.utime(older, (1_700_000_000 - number, 1_700_000_000 - number))
+    add(log, "ERROR before\n")
+    renamed(log)
+    found = watch.look()
+    assert (found.matches, found.sample, found.lost) == (1, "ERROR before", False)
 
 
 @pytest.mark.parametrize("rotate", [renamed, dated, copied])
@@ -297,7 +310,7 @@ def licence(tmp_path: Path, text: str, name: str = "licence", **fields: str) -> 
     path = tmp_path / name
     path.write_text(text)
     found, rounds = in_rounds(LicenceDate(str(path), **fields), LocalHost())
-    assert rounds == 1
+    assert len(rounds) == 1
     made: Licence = found
     return made
 
@@ -341,7 +354,7 @@ def test_the_last_line_with_the_pattern_tells_when_a_job_ended_well(tmp_path: Pa
     path.write_text("2026-11-24 03:00:00 ok\n2026-11-25 03:00:00 ok\n2026-11-26 03:00:00 failed\n")
     found, rounds = in_rounds(LastStamp(str(path), " ok$"), LocalHost("/"))
     assert found.text == "2026-11-25 03:00:00"
-    assert rounds == 2
+    assert len(rounds) == 2
     path.write_text("1798720205\n\n")
     assert LastStamp(str(path)).read(LocalHost()).at == AT_NOON
     path.write_text("end of run 7: 31.12.2026 12:30:05 took 3 s\n")
@@ -403,6 +416,30 @@ def test_a_timer_tells_the_last_run_of_what_it_starts() -> None:
     failed = TimerState("erp-backup").read(timer_host(timer="timer", service="failed"))
     assert (failed.result, failed.status) == ("exit-code", "2")
     assert not TimerState("erp-backup").read(timer_host(timer="unknown")).loaded
+
+
+def test_a_timer_that_is_off_or_starts_what_is_no_unit_is_told() -> None:
+    fact = TimerState("erp-backup")
+    recorded = (RECORDED / "systemctl/timer.txt").read_bytes()
+    for right, wrong, cause in (
+        (b"ActiveState=active", b"ActiveState=inactive", ""),
+        (b"Unit=erp-backup.service", b"Unit=--version", "parse"),
+        (b"Unit=erp-backup.service", b"Unit=a b", "parse"),
+    ):
+        assert right in recorded
+        answers = {
+            ReadFile("/proc/uptime"): b"86400.25 170000.00\n",
+            fact._show("erp-backup.timer"): Output(0, recorded.replace(right, wrong), b""),
+            fact._show("erp-backup.service"): Output(0, b"Result=success\n", b""),
+            fact._show("--version"): Output(0, b"Result=success\n", b""),
+        }
+        host = AnsweredHost(answers)  # type: ignore[arg-type]
+        if cause:
+            with pytest.raises(NotReadable) as problem:
+                fact.read(host)
+            assert problem.value.cause == cause
+        else:
+            assert not fact.read(host).active
 
 
 def test_without_systemd_nothing_is_known_of_timers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from checks.facts.disk import DiskUsage, Mounts
 from checks.facts.localhost import LocalHost
@@ -84,3 +85,17 @@ def test_this_machine_has_a_root_to_watch_and_its_room_is_what_statvfs_says() ->
     usage, seen = DiskUsage("/").read(host), os.statvfs("/")
     assert (usage.total, usage.inodes) == (seen.f_frsize * seen.f_blocks, seen.f_files)
     assert 0 <= usage.free <= usage.total
+
+
+def test_a_file_that_is_mounted_on_its_own_is_no_filesystem_to_watch(tmp_path: Path) -> None:
+    """As a container's engine does with /etc/hosts, from the machine's own filesystem."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/hosts").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "proc/self/mountinfo").write_text(
+        "22 1 0:20 / / rw,relatime - overlay overlay rw\n"
+        "23 22 8:1 /hosts /etc/hosts rw,relatime - ext4 /dev/sda1 rw\n"
+        "24 22 8:17 / /data rw,relatime - xfs /dev/sdb1 rw\n"
+    )
+    assert Mounts().read(LocalHost(str(tmp_path))) == ["/", "/data"]

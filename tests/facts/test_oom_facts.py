@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answering import recorded
+from answering import in_rounds, machine, recorded
 from hypothesis import given
 from hypothesis import strategies as st
-from in_rounds import machine, read
 
 from checks.fact import NotReadable
 from checks.facts.asks import RunCommand
@@ -89,60 +88,60 @@ def test_lines_without_a_time_are_of_this_start_at_least() -> None:
 
 
 def test_a_counter_at_nought_for_a_week_settles_it_without_a_command(tmp_path: Path) -> None:
-    kills, rounds = read(OomKills(), far(tmp_path, 0, 8 * DAY))
+    kills, rounds = in_rounds(OomKills(), far(tmp_path, 0, 8 * DAY))
     assert kills == Kills((), "", 0, 0, True, 8 * DAY, BOOT)
     assert [programs(asks) for asks in rounds] == [[]]
 
 
 def test_after_a_start_the_journal_tells_of_the_days_before(tmp_path: Path) -> None:
-    kills, rounds = read(OomKills(), far(tmp_path, 0, 3600.0), runs={"journalctl": JOURNAL})
+    kills, rounds = in_rounds(OomKills(), far(tmp_path, 0, 3600.0), runs={"journalctl": JOURNAL})
     assert (kills.logged, kills.log, kills.recent, kills.certain) == ((KILLED,), "journal", 0, True)
     assert [programs(asks) for asks in rounds] == [[], ["journalctl"]]
 
 
 def test_after_a_start_a_system_without_a_journal_is_told_by_its_counter(tmp_path: Path) -> None:
     for said in (CLOSED, NO_JOURNAL):
-        kills, _ = read(OomKills(), far(tmp_path, 0, 3600.0), runs={"journalctl": said})
+        kills, _ = in_rounds(OomKills(), far(tmp_path, 0, 3600.0), runs={"journalctl": said})
         assert (kills.log, kills.counted, kills.certain) == ("", 0, True)
 
 
 def test_what_was_counted_is_looked_up_in_the_first_log_that_is_open(tmp_path: Path) -> None:
     here = far(tmp_path, 2, 100_000.0)
-    kills, rounds = read(OomKills(), here, runs={"journalctl": CLOSED, "dmesg": DMESG})
+    kills, rounds = in_rounds(OomKills(), here, runs={"journalctl": CLOSED, "dmesg": DMESG})
     assert (kills.log, [kill.program for kill in kills.logged]) == ("dmesg", ["node", "java"])
     assert [programs(asks) for asks in rounds] == [[], ["journalctl", "dmesg"]]
-    kills, _ = read(OomKills(), here, runs={"journalctl": NOTHING, "dmesg": DMESG})
+    kills, _ = in_rounds(OomKills(), here, runs={"journalctl": NOTHING, "dmesg": DMESG})
     assert (kills.log, kills.logged) == ("journal", ())
-    kills, _ = read(OomKills(), here, runs={"journalctl": CLOSED, "dmesg": REFUSED})
+    kills, _ = in_rounds(OomKills(), here, runs={"journalctl": CLOSED, "dmesg": REFUSED})
     assert (kills.log, kills.recent, kills.certain) == ("", 2, True)
 
 
 def test_a_kernel_that_counts_none_is_known_by_its_log_or_not_at_all(tmp_path: Path) -> None:
     here = far(tmp_path, None, 8.05 * DAY)
-    kills, _ = read(OomKills(), here, runs={"dmesg": DMESG})
+    kills, _ = in_rounds(OomKills(), here, runs={"dmesg": DMESG})
     assert (kills.counted, kills.log, len(kills.logged)) == (None, "dmesg", 1)
     assert OomKills.series(kills) == {}
     with pytest.raises(NotReadable) as problem:
-        read(OomKills(), here, runs={"journalctl": CLOSED, "dmesg": REFUSED})
+        in_rounds(OomKills(), here, runs={"journalctl": CLOSED, "dmesg": REFUSED})
     assert problem.value.cause == "denied"
 
 
 def test_a_container_is_told_by_its_own_counter(tmp_path: Path) -> None:
     events = "low 0\nhigh 0\nmax 12\noom 2\noom_kill 2\n"
     here = far(tmp_path, 40, 3600.0, **{".dockerenv": "", "sys__fs__cgroup__memory.events": events})
-    kills, rounds = read(OomKills(), here)
+    kills, rounds = in_rounds(OomKills(), here)
     assert (kills.counted, kills.recent, kills.container, len(rounds)) == (2, 2, "docker", 1)
 
 
 def test_a_container_without_one_does_not_take_its_machines(tmp_path: Path) -> None:
     with pytest.raises(NotReadable) as problem:
-        read(OomKills(), far(tmp_path, 40, 3600.0, **{".dockerenv": ""}))
+        in_rounds(OomKills(), far(tmp_path, 40, 3600.0, **{".dockerenv": ""}))
     assert problem.value.cause == "unsupported"
 
 
 def test_a_container_on_the_older_control_groups_too(tmp_path: Path) -> None:
     control = {"sys__fs__cgroup__memory__memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"}
-    assert read(OomKills(), far(tmp_path, 40, 3600.0, **{".dockerenv": ""}, **control))[0].counted == 1
+    assert in_rounds(OomKills(), far(tmp_path, 40, 3600.0, **{".dockerenv": ""}, **control))[0].counted == 1
 
 
 @pytest.mark.parametrize(
@@ -167,7 +166,7 @@ def test_the_counter_tells_of_a_week_with_the_help_of_earlier_runs(
 
 def test_output_that_was_cut_off_loses_its_last_line_only(tmp_path: Path) -> None:
     cut = Output(-9, JOURNAL + b"2026-11-25T09:46:30+0000 host kernel: Killed proc", b"", truncated=True)
-    assert read(OomKills(), far(tmp_path, 1, 3600.0), runs={"journalctl": cut})[0].logged == (KILLED,)
+    assert in_rounds(OomKills(), far(tmp_path, 1, 3600.0), runs={"journalctl": cut})[0].logged == (KILLED,)
 
 
 @given(st.binary(max_size=400) | st.sampled_from([JOURNAL, DMESG]), st.floats(0, 1e9))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from checks.fact import NotReadable
 from checks.facts import child
 from checks.facts.asks import ReadFile, ReadFrom, StatPath
+from checks.facts.host import FILE_LIMIT
 from checks.facts.localhost import LocalHost
 from checks.facts.packages import DPKG, RPM, Installed, Package, parse_apk, parse_list, parse_status
 from checks.facts.pathinfo import Stat
@@ -85,16 +86,91 @@ def test_the_list_of_this_machine_has_what_dpkg_says_of_one_package() -> None:
     assert Package("bash").read(LocalHost()).versions == (one.stdout.decode(),)
 
 
-def test_however_many_packages_are_looked_for_the_list_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+STATUS = (
+    "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2+b8\n\n"
+    "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9+deb12u14\n\n"
+    "Status: install ok installed\nPackage: libc6\nArchitecture: i386\nVersion: 0:2.36-9+deb12u10\n\n"
+    "Package: oldconf\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1.2-3\n"
+)
+
+
+@pytest.fixture
+def debian(tmp_path: Path) -> Path:
+    """The root of a machine with dpkg's database, and in ``tools`` a dpkg-query that says something else."""
+    (tmp_path / "var/lib/dpkg/updates").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").write_text(STATUS)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "dpkg-query").write_text("#!/bin/sh\nprintf 'bash\\t6.0-1\\tamd64\\tinstalled\\n'\n")
+    (tools / "dpkg-query").chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "versions"),
+    [
+        ("bash", ("5.2.15-2+b8",)),
+        ("bash:amd64", ("5.2.15-2+b8",)),
+        ("bash:i386", ()),
+        ("libc6", ("2.36-9+deb12u10", "2.36-9+deb12u14")),
+        ("libc6:i386", ("2.36-9+deb12u10",)),
+        ("oldconf", ()),
+        ("nosuch", ()),
+        ("ß\udc80", ()),
+    ],
+)
+def test_on_the_machine_itself_the_database_of_dpkg_is_looked_at(
+    debian: Path, name: str, versions: tuple[str, ...]
+) -> None:
+    assert Package(name).read(LocalHost(str(debian), tools=str(debian / "tools"))) == Installed(
+        "dpkg", versions
+    )
+
+
+def test_while_dpkg_is_at_work_it_is_asked_itself(debian: Path) -> None:
+    (debian / "var/lib/dpkg/updates/tmp.i").touch()
+    assert Package("bash").read(LocalHost(str(debian), tools=str(debian / "tools"))).versions == (
+        "5.2.15-2+b8",
+    )
+    (debian / "var/lib/dpkg/updates/0001").touch()
+    assert Package("bash").read(LocalHost(str(debian), tools=str(debian / "tools"))).versions == ("6.0-1",)
+
+
+def test_a_database_longer_than_one_read_is_left_to_dpkg(debian: Path) -> None:
+    with (debian / "var/lib/dpkg/status").open("a") as file:
+        file.write("\n" + "Package: long\nDescription: x\n\n" * (FILE_LIMIT // 30))
+    assert Package("bash").read(LocalHost(str(debian), tools=str(debian / "tools"))).versions == ("6.0-1",)
+
+
+def test_however_many_packages_are_looked_for_the_list_is_read_once(debian: Path) -> None:
+    host = LocalHost(str(debian))
+    assert Package("bash").read(host).versions == ("5.2.15-2+b8",)
+    (debian / "var/lib/dpkg/status").unlink()
+    assert Package("libc6:i386").read(host).versions == ("2.36-9+deb12u10",)
+
+
+def test_however_many_packages_are_looked_for_dpkg_is_asked_once(
+    debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = []
     run = child.run
     monkeypatch.setattr(
         child, "run", lambda argv, *rest, **more: made.append(argv) or run(argv, *rest, **more)
     )
-    host = LocalHost()
+    (debian / "var/lib/dpkg/updates/0001").touch()
+    host = LocalHost(str(debian), tools=str(debian / "tools"))
     for name in ("bash", "dash", "nosuch"):
         Package(name).read(host)
     assert len(made) == 1
+
+
+def test_the_database_of_this_machine_says_of_every_package_what_dpkg_says() -> None:
+    if not Path("/var/lib/dpkg/status").exists():
+        pytest.skip("no dpkg here")
+    listed = parse_list(subprocess.run(DPKG.argv, capture_output=True, check=True).stdout)
+    host = LocalHost()
+    assert listed
+    assert {name: Package(name).read(host).versions for name in listed} == listed
 
 
 @given(st.binary(max_size=2000))

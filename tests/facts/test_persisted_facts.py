@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from answering import in_rounds, machine
 from hypothesis import given
 from hypothesis import strategies as st
-from in_rounds import machine, read
 
 from checks.facts.asks import ListFolder, ReadFile
 from checks.facts.localhost import LocalHost
@@ -38,7 +38,7 @@ def found(
     root: Path, files: dict[str, str], names: tuple[str, ...] = ()
 ) -> dict[str, tuple[str, str, str | None]]:
     """Value, file and running value by key."""
-    value, _ = read(PersistedParameters(names), machine(root, RUNNING | files))
+    value, _ = in_rounds(PersistedParameters(names), machine(root, RUNNING | files))
     return {each.key: (each.value, each.file, each.running) for each in value.parameters}
 
 
@@ -121,7 +121,7 @@ def test_what_is_secret_is_not_read(tmp_path: Path) -> None:
 
 def test_it_takes_three_rounds_and_reads_only_what_files_set(tmp_path: Path) -> None:
     root = machine(tmp_path, {**RUNNING, "/etc/sysctl.d/a.conf": "vm.swappiness = 10\n"})
-    _, rounds = read(PersistedParameters(), root)
+    _, rounds = in_rounds(PersistedParameters(), root)
     assert len(rounds) == 3
     assert {type(ask) for ask in rounds[0]} >= {ListFolder}
     assert rounds[1:] == [(ReadFile("/etc/sysctl.d/a.conf"),), (ReadFile("/proc/sys/vm/swappiness"),)]
@@ -129,7 +129,7 @@ def test_it_takes_three_rounds_and_reads_only_what_files_set(tmp_path: Path) -> 
 
 def test_a_container_takes_no_part(tmp_path: Path) -> None:
     root = machine(tmp_path, {**RUNNING, "/.dockerenv": "", "/etc/sysctl.d/a.conf": "vm.swappiness = 10\n"})
-    assert read(PersistedParameters(), root)[0] == Parameters((), "docker")
+    assert in_rounds(PersistedParameters(), root)[0] == Parameters((), "docker")
 
 
 def test_lines_are_read_as_at_a_start() -> None:

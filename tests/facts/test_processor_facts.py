@@ -8,10 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from answering import recorded
+from answering import in_rounds, machine, recorded
 from hypothesis import given
 from hypothesis import strategies as st
-from in_rounds import machine, read
 
 from checks.fact import NotReadable
 from checks.facts.cputime import CpuTime, CpuUse, parse_stat
@@ -52,7 +51,7 @@ def test_this_machine_has_as_many_as_psutil_says() -> None:
 
 def test_without_hyper_threading_each_processor_is_a_core(tmp_path: Path) -> None:
     far = machine(tmp_path, {"/proc/cpuinfo": ARM, "/sys/devices/system/cpu/smt/active": "0\n"})
-    cpus, rounds = read(Processors(), far)
+    cpus, rounds = in_rounds(Processors(), far)
     assert cpus == Cpus(2, 2, 2.0)
     assert len(rounds) == 1
 
@@ -132,19 +131,19 @@ def sample(busy: float, total: float, up_s: float, boot: float = 7) -> Sample:
 def test_use_is_told_over_the_time_since_an_earlier_run(
     tmp_path: Path, samples: tuple[Sample, ...], used: float, over_s: float, since: str
 ) -> None:
-    seen, rounds = read(CpuUse(), machine(tmp_path, AT), remembered=samples)
+    seen, rounds = in_rounds(CpuUse(), machine(tmp_path, AT), remembered=samples)
     assert (seen.used_percent, seen.over_s, seen.since) == (round(used, 2), over_s, since)
     assert len(rounds) == 1
 
 
 def test_a_run_of_more_than_a_day_ago_is_too_long_ago(tmp_path: Path) -> None:
     far = machine(tmp_path, {**AT, "/proc/uptime": "100000.00 1.00\n"})
-    assert read(CpuUse(), far, remembered=(sample(1, 10, 5000),))[0].since == "start"
-    assert read(CpuUse(), far, remembered=(sample(1, 10, 7000),))[0].since == "an earlier run"
+    assert in_rounds(CpuUse(), far, remembered=(sample(1, 10, 5000),))[0].since == "start"
+    assert in_rounds(CpuUse(), far, remembered=(sample(1, 10, 7000),))[0].since == "an earlier run"
 
 
 def test_what_is_recorded_is_what_the_next_run_needs(tmp_path: Path) -> None:
-    seen, _ = read(CpuUse(), machine(tmp_path, AT))
+    seen, _ = in_rounds(CpuUse(), machine(tmp_path, AT))
     assert CpuUse.series(seen) == {
         "busy": BUSY, "total": TOTAL, "waiting": 90, "stolen": 20, "up_s": 50000.25, "boot": 7,
     }  # fmt: skip
@@ -162,9 +161,9 @@ def test_without_proc_psutil_tells_the_times(tmp_path: Path, monkeypatch: pytest
 
 def test_the_load_is_three_averages(tmp_path: Path) -> None:
     far = machine(tmp_path, {"/proc/loadavg": "0.17 1.26 12.30 2/95 30311\n"})
-    assert read(LoadAverage(), far)[0] == Load(0.17, 1.26, 12.3)
+    assert in_rounds(LoadAverage(), far)[0] == Load(0.17, 1.26, 12.3)
     with pytest.raises(NotReadable, match="three averages"):
-        read(LoadAverage(), machine(tmp_path, {"/proc/loadavg": "1 2 3\n"}))
+        in_rounds(LoadAverage(), machine(tmp_path, {"/proc/loadavg": "1 2 3\n"}))
 
 
 def test_governors_are_counted_by_policy(tmp_path: Path) -> None:
@@ -172,24 +171,24 @@ def test_governors_are_counted_by_policy(tmp_path: Path) -> None:
     chosen = {"policy0": "performance", "policy1": "performance", "policy10": "powersave"}
     files = {f"{folder}/{name}/scaling_governor": f"{text}\n" for name, text in chosen.items()}
     far = machine(tmp_path, {"/proc/cpuinfo": X86, f"{folder}/boost": "1\n", **files})
-    found, rounds = read(Governors(), far)
+    found, rounds = in_rounds(Governors(), far)
     assert found == {"performance": 2, "powersave": 1}
     assert len(rounds) == 2
 
 
 def test_a_virtual_machine_has_no_governor(tmp_path: Path) -> None:
-    assert read(Governors(), machine(tmp_path / "far", {"/proc/cpuinfo": X86}))[0] == {}
+    assert in_rounds(Governors(), machine(tmp_path / "far", {"/proc/cpuinfo": X86}))[0] == {}
     with pytest.raises(NotReadable):
-        read(Governors(), tmp_path)
+        in_rounds(Governors(), tmp_path)
 
 
 def test_swap_is_what_free_shows(tmp_path: Path) -> None:
     far = machine(
         tmp_path, {"/proc/meminfo": "MemTotal: 1 kB\nSwapTotal:  2097148 kB\nSwapFree:  2097000 kB\n"}
     )
-    assert read(SwapSpace(), far)[0] == Swap(2097148 * 1024, 2097000 * 1024)
+    assert in_rounds(SwapSpace(), far)[0] == Swap(2097148 * 1024, 2097000 * 1024)
     with pytest.raises(NotReadable, match="does not tell of swap"):
-        read(SwapSpace(), machine(tmp_path, {"/proc/meminfo": "MemTotal: 1 kB\n"}))
+        in_rounds(SwapSpace(), machine(tmp_path, {"/proc/meminfo": "MemTotal: 1 kB\n"}))
 
 
 def test_without_proc_psutil_tells_of_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +196,7 @@ def test_without_proc_psutil_tells_of_swap(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(psutil, "swap_memory", lambda: seen)
     assert SwapSpace().read(LocalHost(str(tmp_path))) == Swap(8 * 2**30, 2**30)
     with pytest.raises(NotReadable) as problem:
-        read(SwapSpace(), tmp_path)
+        in_rounds(SwapSpace(), tmp_path)
     assert problem.value.cause == "unsupported"
 
 

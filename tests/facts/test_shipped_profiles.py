@@ -36,6 +36,21 @@ def run(profile: str, host: LocalHost) -> Evaluation:
     return evaluate(plan, Snapshot(now, (Readings(Target("local"), values, now),)), salt="site")
 
 
+def test_what_linux_server_wants_of_the_kernel_is_what_its_sources_say() -> None:
+    """dev-sec Linux baseline, sysctl-11, -31a, -32 and -34, and the kernel's own documentation."""
+    wanted = {
+        item.arguments["name"]: item.parameters["value"]
+        for item in load_profile("linux-server").items
+        if item.check == "kern.param"
+    }
+    assert wanted == {
+        "kernel.randomize_va_space": {"equals": 2},
+        "net.ipv4.tcp_syncookies": {"one_of": [1, 2]},
+        "fs.protected_symlinks": {"equals": 1},
+        "fs.suid_dumpable": {"one_of": [0, 2]},
+    }
+
+
 @pytest.mark.parametrize("name", profile_names())
 def test_a_shipped_profile_says_something_about_each_of_its_items(name: str) -> None:
     results = run(name, LocalHost()).results

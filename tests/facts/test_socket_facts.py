@@ -72,6 +72,41 @@ def test_the_kernels_tables_are_read_once_in_a_run(tmp_path: Path) -> None:
     assert LocalHost(str(tmp_path)).read_from("/proc/net/tcp", 0) == b"22"
 
 
+def test_of_the_kernels_tables_no_more_is_read_than_tells_who_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file gives as much as is asked for, the kernel a page of whole lines; so both are tried here."""
+    head = "  sl  local_address rem_address   st\n"
+    listens = [f"{at:4}: 0100007F:{at:04X} 00000000:0000 0A {'x':120}\n" for at in range(1, 60)]
+    linked = [f"{at:4}: 0100007F:{at:04X} 00000000:0001 01 {'x':120}\n" for at in range(60, 300)]
+    path = tmp_path / "proc/net/tcp"
+    path.parent.mkdir(parents=True)
+    path.write_text(head + "".join(listens + linked))
+    data = LocalHost(str(tmp_path)).read_listening("/proc/net/tcp").decode()
+    assert all(line in data for line in listens)
+    assert linked[100] not in data
+    pages = [(head + "".join(listens[:25])).encode(), "".join(listens[25:50]).encode()]
+    given, read = [*pages, "".join(listens[50:]).encode()], os.read
+    monkeypatch.setattr(os, "read", lambda handle, size: given.pop(0) if size == 4096 else read(handle, size))
+    data = LocalHost(str(tmp_path)).read_listening("/proc/net/tcp").decode()
+    assert (data, given) == (head + "".join(listens), [])  # what came short was the last: no read after it
+
+
+def test_of_a_port_that_nobody_listens_on_the_connections_count(tmp_path: Path) -> None:
+    path = tmp_path / "proc/net/tcp"
+    path.parent.mkdir(parents=True)
+    row = (
+        "{:4}: 0100007F:{:04X} 00000000:0050 {} 00000000:00000000 00:00000000 00000000  1000        0 77 1\n"
+    )
+    rows = [row.format(at, 1000 + at, "0A" if at < 100 else "01") for at in range(200)]
+    path.write_text("  sl  local_address rem_address   st\n" + "".join(rows))
+    host = LocalHost(str(tmp_path))
+    ports = [
+        (each.port, each.listens) for of in ("1099", "1199") for each in Listening(of).read(host).sockets
+    ]
+    assert ports == [(1099, True), (1199, False)]
+
+
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 def test_who_listens_is_named(family: int) -> None:
     address = "127.0.0.1" if family == socket.AF_INET else "::1"

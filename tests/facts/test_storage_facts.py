@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from answer_rounds import in_rounds
+from answering import in_rounds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +54,7 @@ def test_filesystems_that_stopped_are_told_from_those_that_are_meant_so(tmp_path
     )
     host = machine(tmp_path, proc__self__mountinfo=MOUNTS, etc__fstab=fstab)
     found, rounds = in_rounds(WritableMounts(), host)
-    assert rounds == 1
+    assert len(rounds) == 1
     assert [(each.point, each.read_only, each.wanted_read_only, each.by_kernel) for each in found] == [
         ("/", False, False, False),
         ("/archive", True, True, False),
@@ -226,7 +226,7 @@ def test_the_room_of_a_path_is_that_of_the_nearest_folder_above_it(tmp_path: Pat
     host = LocalHost()
     found, rounds = in_rounds(RoomAt(f"{tmp_path}/opt/erp/data"), host)
     assert (found.at, found.total) == (str(tmp_path), host.statvfs(str(tmp_path)).total)
-    assert rounds == 2
+    assert len(rounds) == 2
     assert RoomAt(str(tmp_path)).read(host).at == str(tmp_path)
 
 
@@ -298,7 +298,7 @@ def test_open_files_and_folders_are_found_and_sticky_ones_and_links_are_not(
     (app / "pipe").chmod(0o666)
     found, rounds = in_rounds(OpenPaths(str(app)), host)
     assert (found.open, found.open_count, found.unread) == (("deep/er/file", "shared"), 2, 0)
-    assert rounds == 2
+    assert len(rounds) == 2
     assert OpenPaths(str(app), 2).read(host).open == ("shared",)
     some = OpenPaths(str(app), 12, ("deep/*",)).read(host)
     assert (some.open, some.ignored) == (("shared",), 1)
@@ -320,7 +320,7 @@ def test_the_newest_of_a_pattern_is_found_in_two_rounds(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (1000 + number, 1000 + number))
     found, rounds = in_rounds(NewestFile(f"{tmp_path}/db-*.dump"), LocalHost())
     assert (found.path, found.mtime, found.size, found.count) == (f"{tmp_path}/db-2.dump", 1001, 1, 2)
-    assert rounds == 2
+    assert len(rounds) == 2
     assert not NewestFile(f"{tmp_path}/*.gz").read(LocalHost()).found
     assert NewestFile(f"{tmp_path}/.*").read(LocalHost()).path == f"{tmp_path}/.db-4.dump"
 
@@ -372,7 +372,7 @@ def test_a_measurement_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / ".firstlight-write.000000").touch()
     (tmp_path / ".firstlight-write.111111").write_text("somebody's")
     found, rounds = in_rounds(WriteLatency(str(tmp_path)), LocalHost())
-    assert (found.writes, rounds) == (100, 1)
+    assert (found.writes, len(rounds)) == (100, 1)
     assert 0 < found.p50_ms <= found.p99_ms <= found.max_ms
     assert [path.name for path in tmp_path.iterdir()] == [".firstlight-write.111111"]
 

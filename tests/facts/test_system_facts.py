@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from checks.fact import NotReadable
 from checks.facts.clock import TimeSync
+from checks.facts.disk import DiskUsage, Mounts, Usage
 from checks.facts.localhost import LocalHost
 from checks.facts.system import (
     Memory,
@@ -47,6 +50,57 @@ def test_a_release_is_read_with_its_quotes_and_comments() -> None:
 def test_the_release_below_usr_counts_where_etc_has_none(tmp_path: Path) -> None:
     host = tree(tmp_path, **{"usr__lib__os-release": "ID=fedora\nVERSION_ID=42\n"})
     assert OsRelease().read(host) == Release("fedora", "42", "Linux")
+
+
+@pytest.mark.parametrize(
+    ("version", "edition", "release", "name"),
+    [
+        ("10.0.20348", "ServerStandard", "2022Server", "Windows Server 2022 (10.0.20348)"),
+        ("10.0.17763", "ServerDatacenter", "2019Server", "Windows Server 2019 (10.0.17763)"),
+        ("10.0.25398", "ServerDatacenterACor", "", "Windows Server (10.0.25398)"),
+        ("10.0.26100", "Professional", "11", "Windows 11 (10.0.26100)"),
+        ("10.0.19045", "Enterprise", "10", "Windows 10 (10.0.19045)"),
+        ("6.3.9600", "Professional", "", "Windows (6.3.9600)"),
+    ],
+)
+def test_windows_is_told_by_its_build_and_edition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, edition: str, release: str, name: str
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    monkeypatch.setattr(platform, "release", lambda: "10")  # as Python 3.11 says of all of them
+    monkeypatch.setattr(platform, "version", lambda: version)
+    monkeypatch.setattr(platform, "win32_edition", lambda: edition)
+    assert OsRelease().read(LocalHost(str(tmp_path))) == Release("windows", release, name)
+
+
+def test_the_memory_and_the_drives_of_windows_come_from_psutil(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = LocalHost(str(tmp_path))
+    seen = SimpleNamespace(total=16 * 2**30, available=4 * 2**30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: seen)
+    assert Memory().read(host).used_percent == 75
+    drives = [
+        SimpleNamespace(mountpoint="D:\\", fstype="NTFS", opts="rw,fixed"),
+        SimpleNamespace(mountpoint="C:\\", fstype="NTFS", opts="rw,fixed"),
+        SimpleNamespace(mountpoint="E:\\", fstype="", opts="cdrom"),
+        SimpleNamespace(mountpoint="F:\\", fstype="UDF", opts="ro,cdrom"),
+    ]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: drives)
+    assert Mounts().read(host) == ["C:\\", "D:\\"]
+    monkeypatch.delattr("os.statvfs")
+    asked = []
+
+    def usage(path: str) -> SimpleNamespace:
+        asked.append(path)
+        return SimpleNamespace(total=1000, used=900, free=100)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    assert DiskUsage("/data").read(host) == Usage(1000, 100, 0, 0)
+    assert asked == [f"{tmp_path}/data"]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: drives[2:])
+    with pytest.raises(NotReadable, match="no local, writable filesystem"):
+        Mounts().read(LocalHost(str(tmp_path)))
 
 
 @given(st.text(max_size=300))

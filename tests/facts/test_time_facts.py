@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from answering import recorded, said
+from answering import NOT_INSTALLED, in_rounds, machine, recorded, said
 from hypothesis import given
 from hypothesis import strategies as st
-from in_rounds import NOT_INSTALLED, machine, read
 
 from checks.fact import NotReadable
 from checks.facts.asks import RunCommand
@@ -81,7 +80,7 @@ def test_the_service_that_runs_is_asked(
         "ntpq": text("ntpq/as-documented.txt"),
         "timedatectl": text("timedatectl/as-documented.txt"),
     }
-    kept, rounds = read(TimeOffset(), machine(tmp_path, {}), runs=runs, names=names)
+    kept, rounds = in_rounds(TimeOffset(), machine(tmp_path, {}), runs=runs, names=names)
     assert kept.service == service
     assert [ask.argv[0] for asks in rounds for ask in asks if isinstance(ask, RunCommand)] == asked
     assert len(rounds) == (2 if asked else 1)
@@ -89,7 +88,7 @@ def test_the_service_that_runs_is_asked(
 
 def test_busyboxs_service_is_known_by_the_kernels_offset(tmp_path: Path) -> None:
     runs = {"ntpq": NOT_INSTALLED, "adjtimex": "-o  offset:       300 us\n    status:       1 (PLL)\n"}
-    kept, _ = read(TimeOffset(), machine(tmp_path, {}), runs=runs, names=("ntpd",))
+    kept, _ = in_rounds(TimeOffset(), machine(tmp_path, {}), runs=runs, names=("ntpd",))
     assert (kept.service, kept.offset_s) == ("ntpd", pytest.approx(-0.0003))
 
 
@@ -97,10 +96,10 @@ def test_a_service_that_cannot_be_asked_is_no_good_news(tmp_path: Path) -> None:
     far = machine(tmp_path, {})
     with pytest.raises(NotReadable, match="506 Cannot talk to daemon") as problem:
         said_so = {"chronyc": said(text("chronyc/debian-no-daemon.txt"), 1)}
-        read(TimeOffset(), far, runs=said_so, names=("chronyd",))
+        in_rounds(TimeOffset(), far, runs=said_so, names=("chronyd",))
     assert problem.value.cause == "failed"
     with pytest.raises(NotReadable, match="ntpq nor adjtimex is not installed") as problem:
-        read(TimeOffset(), far, names=("ntpd",))
+        in_rounds(TimeOffset(), far, names=("ntpd",))
     assert problem.value.cause == "absent"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,7 +20,7 @@ from checks.facts.localhost import LocalHost
 from checks.facts.memory import Sample
 from checks.facts.pathinfo import Entry, Stat
 from checks.facts.units import FailedUnits, Units
-from checks.facts.unitstates import Unit, parse_failed, parse_show, with_history
+from checks.facts.unitstates import Unit, parse_failed, parse_script_status, parse_show, with_history
 
 THERE = Stat(0o040755, 0, 0, 0, 0)
 SYSTEMD = {StatPath("/run/systemd/system"): THERE}
@@ -127,6 +128,16 @@ def test_a_script_of_init_says_how_its_service_is() -> None:
         (True, "stopped", "yes"),
         (False, "unknown", "unknown"),
     ]
+
+
+def test_the_script_of_a_removed_package_does_not_pass_for_a_service_that_runs(tmp_path: Path) -> None:
+    script = tmp_path / "nginx"
+    script.write_text("#!/bin/sh\ntest -x /usr/sbin/no-such-daemon || exit 0\necho running\n")
+    script.chmod(0o755)
+    left = parse_script_status("nginx", LocalHost().run([str(script), "status"]))
+    assert (left.active, left.known) == ("unknown", True)
+    assert left.detail == "its script ends with 0 and says nothing; perhaps its program was removed"
+    assert parse_script_status("ssh", said("sshd is running.\n")).active == "running"
 
 
 def test_where_no_manager_runs_a_service_without_a_script_cannot_be_told() -> None:

@@ -130,6 +130,7 @@ def test_every_type_of_parameter_is_read(tmp_path: Path) -> None:
         "condition": "{at_least: 3}",
         "list of text": "[a, b]",
         "list of numbers": "[1, 2]",
+        "absolute path": "/srv/data",
     }
     assert {*values} == {*TYPES}
     rows = "".join(

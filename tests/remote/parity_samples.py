@@ -26,7 +26,8 @@ from ssh_accounts import Account
 from checks.fact import Fact, Known, Reading, Unavailable
 from checks.facts.clock import ClockState, TimeSync
 from checks.facts.config import ConfigValue, SecretMatches
-from checks.facts.content import ConfigState, FileDigest
+from checks.facts.content import ConfigState
+from checks.facts.digest import FileDigest
 from checks.facts.disk import DiskUsage, Mounts, Usage
 from checks.facts.files import FileMatch, FileStat
 from checks.facts.host import FILE_LIMIT

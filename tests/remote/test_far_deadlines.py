@@ -17,7 +17,7 @@ from sshd import Sshd
 
 from checks.fact import Known, Unavailable
 from checks.facts.asks import ReadFile, path_of
-from checks.facts.content import FileDigest
+from checks.facts.digest import FileDigest
 from checks.facts.files import FileMatch, FileStat
 from checks.facts.host import MOUNT_TABLE
 

@@ -17,7 +17,7 @@ from agent.targets import session
 from checks.fact import Known
 from checks.facts.child import OUTPUT_LIMIT
 from checks.facts.config import ConfigValue
-from checks.facts.content import FileDigest
+from checks.facts.digest import FileDigest
 from checks.facts.files import FileMatch, FileStat
 
 MIB = 2**20

@@ -35,7 +35,7 @@ from agent.targets.remote import SUDOERS
 from checks.fact import Known, Unavailable
 from checks.facts.asks import ListListeners, ListProcesses
 from checks.facts.config import ConfigValue
-from checks.facts.content import FileDigest
+from checks.facts.digest import FileDigest
 from checks.facts.files import FileMatch, FileStat
 from checks.facts.process import Processes, ProcessLimits
 
