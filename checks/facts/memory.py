@@ -1,6 +1,6 @@
-"""What a fact may recall: numbers of earlier runs, people's answers to manual items, the accepted state.
+"""What a fact may recall: numbers of earlier runs, answers to manual items, the accepted state.
 
-The agent keeps them (`agent.history`, `agent.answers`, `agent.baselines`); without one there is nothing to recall.
+The agent keeps them (`agent.history`, `agent.answers`, `agent.baselines`); without one nothing is recalled.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ _ABOUT: Final = (
     r"_(file|path|dir|length|len|age|days|expiry|expires|expiration|ttl|timeout|lifetime|interval|policy"
     r"|encryption|algorithm|type|method|enabled|required|min|max|count|url|uri|id|name|size|store)$"
 )
-# Words that only contain one: nginx's server_tokens, a tokenizer, keys that rows are sorted by. They are taken
-# out of a name before it is looked at, so that tokenizer_api_key stays what it is. No primary_key or
+# Words that only contain one: nginx's server_tokens, a tokenizer, keys that rows are sorted by. They are
+# taken out of a name before it is looked at, so that tokenizer_api_key stays what it is. No primary_key or
 # routing_key: Rails and PagerDuty call secrets so.
 _PUBLIC: Final = (
     r"(?<![a-z0-9])(server_tokens|(max|min|num)_tokens|allow_credentials|validate_password"
