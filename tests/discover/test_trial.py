@@ -10,6 +10,7 @@ import pytest
 from recordings import NOW, Recording, discovered, recording
 
 from agent.commands.discover import AREAS as NAMES
+from agent.discover.areas.ports import _passing
 from agent.discover.discovery import Place, discover
 from agent.discover.draft import Base, Draft
 from agent.discover.profile_text import profile_text
@@ -153,3 +154,10 @@ def test_a_product_is_told_by_its_service_where_its_process_has_another_name() -
     # A script of /etc/init.d says only that it is meant to run.
     values["ServiceList()"]["manager"] = "sysv"
     assert discovered({"db1": values}, only=["products", "files"]).draft.notes == ()
+
+
+def test_ports_that_pass_are_one_line_for_each_program() -> None:
+    assert _passing("java", [40001]).startswith("40001 (java) lies among")
+    many = _passing("java", list(range(40000, 40020)))
+    assert many.startswith("20 ports of java (40000, 40001,") and "40007, …) lie among" in many
+    assert _passing("", [40001, 40002]).startswith("2 ports (40001, 40002) lie among")

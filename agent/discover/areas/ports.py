@@ -14,6 +14,8 @@ from checks.facts.listening import OpenPort, OpenPorts
 
 NAME = "ports"
 REMOTE = "remote"
+SHOWN = 8
+"""Ports that are named of many."""
 
 _FIXED = frozenset(port for product in PRODUCTS for port in product.ports)
 _PROGRAM = re.compile(r"[^\s:/{}<>]*[^\s:/0-9{}<>][^\s:/{}<>]*")
@@ -34,24 +36,33 @@ def findings(seen: Seen, choices: Choices) -> Iterator[Finding]:
         return
     taken: Ports | None = seen.value(EphemeralPorts())
     unseen = []
+    passing: dict[str, list[int]] = {}
     for port in table.ports:
         if taken is not None and port.port not in _FIXED and taken.takes(port.port):
-            who = f" ({', '.join(port.processes)})" if port.processes else ""
-            yield Note(
-                NAME,
-                f"{port.port}{who} lies among the ports that connections take, so that it may be another at "
-                "each start",
-            )
+            passing.setdefault(", ".join(port.processes), []).append(port.port)
             continue
         if not port.processes:
             unseen.append(str(port.port))
         yield _entry(port)
+    yield from (Note(NAME, _passing(who, ports)) for who, ports in passing.items())
     if unseen:
         yield Note(
             NAME,
             f"who listens on {', '.join(unseen)} could not be seen, so any program may. Root sees it, "
             "unless it is in another container",
         )
+
+
+def _passing(who: str, ports: list[int]) -> str:
+    """What is said of ports that the next start may choose otherwise: one line for all of a program."""
+    if len(ports) == 1:
+        named = f"{ports[0]} ({who})" if who else str(ports[0])
+        return f"{named} lies among the ports that connections take, so that it may be another at each start"
+    shown = ", ".join(map(str, ports[:SHOWN])) + (", …" if len(ports) > SHOWN else "")
+    return (
+        f"{len(ports)} ports{f' of {who}' if who else ''} ({shown}) lie among those that connections take, so "
+        "that they may be others at each start"
+    )
 
 
 def outside(port: OpenPort) -> list[str]:
