@@ -44,6 +44,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m compileall -q agent checks reports server
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/local.py
+	$(BIN)/python bench/cheap.py --no-peers   # without it testinfra and serverspec too
 	$(BIN)/python bench/ssh.py --no-peers   # without it all peers too, which takes a quarter of an hour
 	$(BIN)/python bench/ingest.py
 

@@ -12,9 +12,14 @@ from pathlib import Path
 import pytest
 import services
 import sqlalchemy as sa
+from hypothesis import settings
 
 from server.db import Database, open_database
 from server.schema import upgrade
+
+# No test asserts on wall time, and hypothesis would: an example that takes longer than usual is no defect.
+settings.register_profile("firstlight", deadline=None)
+settings.load_profile("firstlight")
 
 GIVEN = "FIRSTLIGHT_TEST_POSTGRESQL"
 """URL of a PostgreSQL whose user may create databases; without it one from a wheel is started."""

@@ -21,8 +21,9 @@ READ_ONLY_TYPES: Final = frozenset({"squashfs", "iso9660", "udf", "erofs", "cram
 MEMORY_TYPES: Final = frozenset({"tmpfs", "ramfs", "rootfs", "devtmpfs"})
 
 # What container engines and orchestrators make and remove, much as node_exporter ignores it.
-_ENGINE_MOUNTS = re.compile(
-    r"/(dev|proc|sys|run|snap)(/|$)|/var/lib/(docker|containers/storage|containerd|kubelet)/|/var/snap/|/tmp/\.mount_"
+_ENGINE_MOUNTS: Final = (
+    r"/(dev|proc|sys|run|snap)(/|$)|/var/snap/|/tmp/\.mount_"
+    r"|/var/lib/(docker|containers/storage|containerd|kubelet)/"
 )
 
 _ESCAPE = re.compile(r"\\([0-7]{3})")
@@ -132,7 +133,7 @@ def _on_disk(mount: Mount) -> bool:
         return False
     if mount.point == "/":
         return True
-    if mount.type in MEMORY_TYPES or _ENGINE_MOUNTS.match(mount.point):
+    if mount.type in MEMORY_TYPES or re.match(_ENGINE_MOUNTS, mount.point):
         return False
     return mount.source.startswith("/dev/") or mount.type == "zfs"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from machine import Behaviour, plan_of
 
@@ -145,3 +147,15 @@ def test_the_readings_of_several_targets_do_not_mix(tmp_path: Path) -> None:
     snapshot = collected(plan)
     assert [readings.target.name for readings in snapshot.targets] == ["one", "two"]
     assert [len(readings.values) for readings in snapshot.targets] == [2, 2]
+
+
+def test_a_name_that_is_no_text_costs_a_sign_and_not_the_run(tmp_path: Path) -> None:
+    class Names(Behaviour):
+        value_type: ClassVar[Any] = list[str]
+
+        def read(self, host: object) -> list[str]:
+            return ["/srv/caf\udce9", "/srv/启动"]
+
+    reading = reading_of(Names("x"), LocalHost())
+    assert reading == Known(["/srv/caf\ufffd", "/srv/启动"])
+    assert msgspec.json.decode(msgspec.json.encode(reading)) == {"state": "known", "value": reading.value}

@@ -165,6 +165,24 @@ def test_a_program_that_does_not_end_or_is_not_there_is_not_told() -> None:
     assert absent.value.cause == "absent"
 
 
+def test_a_program_is_a_file_that_may_be_run_on_the_path_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (tmp_path / name for name in ("1", "2", "3"))
+    (first / "acme-tool").mkdir(parents=True)
+    for folder, mode in ((second, 0o644), (third, 0o755)):
+        folder.mkdir()
+        (folder / "acme-tool").write_text("#!/bin/sh\necho found\n")
+        (folder / "acme-tool").chmod(mode)
+    asked = CommandOutput(("acme-tool",))
+    assert asked.read(LocalHost(tools=f"{first}:{second}::{third}")).out == "found"
+    monkeypatch.chdir(third)
+    for path in ("", f"{first}:{second}:"):
+        with pytest.raises(NotReadable, match="acme-tool is not installed"):
+            asked.read(LocalHost(tools=path))
+    assert CommandOutput((f"{third}/acme-tool",)).read(LocalHost(tools="")).out == "found"
+
+
 def test_the_timeout_is_within_bounds() -> None:
     assert CommandOutput(("x",), 1e9).ask() == RunCommand(("x",), 60.0)
     assert CommandOutput(("x",), 0.0).ask() == RunCommand(("x",), 0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,8 @@ from checks.facts.units import FailedUnits, Units
 
 # Of this process alone: other tests that run beside these have programs as well.
 ARGUMENT = f"{3600 + os.getpid() % 100000 / 100000:.5f}"
-PROGRAM = f"fl{os.getpid()}-args"
+OURS = f"fl{os.getpid()}-"
+PROGRAM = f"{OURS}args"
 PLUGINS = "/usr/lib/nagios/plugins"
 
 
@@ -131,11 +133,16 @@ def _without_room(seen: Jvm) -> Jvm:
     return msgspec.structs.replace(seen, dump=place)
 
 
+def _of_others(name: str) -> bool:
+    """Whether a program is that of tests that run beside these."""
+    return re.match(r"fl\d+-", name) is not None and not name.startswith(OURS)
+
+
 STANDING: dict[type, Callable[[Any], object]] = {
     # Other tests open ports and run programs of their own meanwhile.
-    PortTable: lambda seen: [port for port in seen.ports if any(n.startswith("fl") for n in port.processes)],
+    PortTable: lambda seen: [port for port in seen.ports if any(n.startswith(OURS) for n in port.processes)],
     # How that it may not be read is said; how much room there is.
     Survey: lambda seen: (seen.roots, seen.shells, seen.passwordless, seen.cause),
     tuple: lambda seen: [_without_room(each) if isinstance(each, Jvm) else each for each in seen],
-    list: lambda seen: [each for each in seen if each != "Sleeper"],
+    list: lambda seen: [each for each in seen if each != "Sleeper" and not _of_others(str(each))],
 }

@@ -8,6 +8,7 @@ the test's own limits: a parser that blows up does not come to its end within th
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from hypothesis import strategies as st
 from parity_samples import World, make_world, samples
 from ssh_accounts import account
 
-from checks.fact import Fact, NotReadable
+from agent.reading import reading_of
+from checks.fact import Fact, Known, NotReadable, Unavailable
 from checks.facts.answered import AnsweredHost, Failed, NotYet
 from checks.facts.asks import Ask, ListFolder, ReadFile, ReadFrom, RunCommand, StatFilesystem, StatPath
 from checks.facts.child import Output
@@ -158,10 +160,11 @@ class Hostile(AnsweredHost):
 
 def keeps_its_word(fact: Fact, host: Host) -> None:
     """A value that can be kept and read again, or a failed reading; never anything else."""
-    try:
-        value = fact.read(Permitted(host, fact))
-    except NotReadable:
+    reading = reading_of(fact, Permitted(host, fact))
+    if not isinstance(reading, Known):
+        assert isinstance(reading, Unavailable) and not DEFECT.match(reading.reason), reading
         return
+    value = reading.value
     wanted = type(fact).value_type
     if wanted is None or not type(fact).__module__.startswith("checks."):
         return
@@ -169,6 +172,9 @@ def keeps_its_word(fact: Fact, host: Host) -> None:
 
 
 KINDS = sorted({type(fact).__name__ for fact in samples(World("/nowhere")).values()})
+DEFECT = re.compile("[A-Z][A-Za-z]*(Error|Exception): ")
+"""How a reading begins that ended with something else than `NotReadable` or an answer of the system."""
+
 EACH = 3
 """Samples of one kind of fact that are tried: their parser is the same."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -288,12 +289,21 @@ def test_bad_sudo_rights_are_not_installed() -> None:
     assert {path for path in Path("/etc/sudoers.d").iterdir() if f"flt{os.getpid()}" in path.name} <= before
 
 
+def users_of_processes() -> set[int]:
+    """Of all that are there; one may end while it is looked at."""
+    found: set[int] = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.update(process.uids())
+    return found
+
+
 def test_an_account_leaves_nothing(ssh_server: Sshd) -> None:
     with account(sudo="{name} ALL=(root) NOPASSWD: /bin/true") as somebody:
         somebody.authorize(ssh_server.public_key)
         run([*ssh_server.ssh(user=somebody.name), "nohup sleep 600 >/dev/null 2>&1 &"])
-        assert somebody.uid in {uid for process in psutil.process_iter() for uid in process.uids()}
-    assert somebody.uid not in {uid for process in psutil.process_iter() for uid in process.uids()}
+        assert somebody.uid in users_of_processes()
+    assert somebody.uid not in users_of_processes()
     assert not somebody.home.exists()
     for file in ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid"):
         assert somebody.name not in Path(file).read_text()

@@ -60,8 +60,8 @@ def _passing(who: str, ports: list[int]) -> str:
         return f"{named} lies among the ports that connections take, so that it may be another at each start"
     shown = ", ".join(map(str, ports[:SHOWN])) + (", …" if len(ports) > SHOWN else "")
     return (
-        f"{len(ports)} ports{f' of {who}' if who else ''} ({shown}) lie among those that connections take, so "
-        "that they may be others at each start"
+        f"{len(ports)} ports{f' of {who}' if who else ''} ({shown}) lie among those that connections "
+        "take, so that they may be others at each start"
     )
 
 
