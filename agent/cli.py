@@ -63,7 +63,7 @@ def _answer(args: list[str]) -> int:
 def _plugins_in_use() -> bool:
     """Whether there may be more checks than the built-in ones; that is told without importing any."""
     from agent.paths import state
-    from checks.plugins import entry_points
+    from checks.authoring.plugins import entry_points
 
     return bool(os.environ.get("FIRSTLIGHT_CHECKS_DIR") or entry_points() or state().config.exists())
 

@@ -16,7 +16,7 @@ def use_folders(given: Iterable[Path] = ()) -> None:
     """
     folders = [*given] or _set()
     if folders:
-        from checks.plugins import use
+        from checks.authoring.plugins import use
 
         use(folders)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from checks import plugins, registry
+from checks import registry
+from checks.authoring import plugins
 from checks.registry import Check
 
 

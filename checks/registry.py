@@ -1,8 +1,8 @@
 """`@check`: a pure function becomes a check that profiles can name.
 
 The built-in ones stand in ``checks/library``; `checks.index` says in which module, and only the modules of
-the checks that a profile names are imported. Checks from elsewhere (`checks.plugins`) are looked for only
-where an id is not built-in. What parameters may be is `checks.parameters`' business.
+the checks that a profile names are imported. Checks from elsewhere (`checks.authoring.plugins`) are looked
+for only where an id is not built-in. What parameters may be is `checks.parameters`' business.
 """
 
 from __future__ import annotations
@@ -290,7 +290,7 @@ def get(id: str) -> Check:
         import_module(f"checks.library.{BUILT_IN[id]}")
         found = _known.get(id)
     if found is None:
-        from checks import plugins
+        from checks.authoring import plugins
 
         found = plugins.find(id)
     if found is None:

@@ -9,7 +9,8 @@ import msgspec
 
 from agent.commands.options import checks_dir_option
 from agent.listing import known_checks, listing
-from checks import plugins, registry
+from checks import registry
+from checks.authoring import plugins
 from checks.fact import Fact
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ def command(id: str, folder: Path, as_yaml: bool) -> None:
     file of cases below DIR/cases. What is written passes firstlight test-checks DIR at once. Nothing that is
     there already is overwritten.
     """
-    from checks.scaffold import write_check
+    from checks.authoring.scaffold import write_check
 
     for path in write_check(id, folder, as_yaml=as_yaml):
         click.echo(path)

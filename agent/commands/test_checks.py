@@ -24,7 +24,7 @@ def command(folder: Path) -> None:
       1  a test fails
       0  all hold
     """
-    from checks.foldertest import run_folder
+    from checks.authoring.foldertest import run_folder
 
     told = 0
     failed = 0

@@ -11,9 +11,9 @@ import pytest
 from document_reader import Block, blocks, read, table
 from machine import firstlight
 
-from checks.functions import FUNCTIONS
-from checks.plugins import GROUP
-from checks.yamlcheck import KEYS, REQUIRED, TYPES
+from checks.authoring.functions import FUNCTIONS
+from checks.authoring.plugins import GROUP
+from checks.authoring.yamlcheck import KEYS, REQUIRED, TYPES
 
 PAGE = read("write-a-check.md")
 BLOCKS = blocks(PAGE)

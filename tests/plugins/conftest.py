@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks import folder, plugins, registry
+from checks import registry
+from checks.authoring import folder, plugins
 from checks.fact import FACTS
 
 

@@ -13,9 +13,10 @@ from zipfile import ZipFile
 import pytest
 from machine import ROOT, environment
 
-from checks import plugins, registry
+from checks import registry
+from checks.authoring import plugins
+from checks.authoring.plugins import EntryPoint, entry_points
 from checks.errors import BadInput
-from checks.plugins import EntryPoint, entry_points
 
 CHECK = '''
 from checks.model import Severity, Verdict
@@ -130,7 +131,8 @@ def test_an_id_that_is_taken_is_refused_with_both_and_costs_that_check_only(site
 def test_a_built_in_module_that_a_plugin_was_first_to_import_stays_built_in() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from checks import plugins, registry\n"
+        "from checks import registry\n"
+        "from checks.authoring import plugins\n"
         "from checks.fact import FACTS\n"
         "plugins.load_all()\n"
         "print(registry.foreign(), registry.origin_of('disk.free'), 'DiskUsage' in FACTS)\n"

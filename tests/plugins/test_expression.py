@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.comparing import MAX_TEXT
-from checks.expression import read_expression
-from checks.functions import FUNCTIONS, Unfit
+from checks.authoring.comparing import MAX_TEXT
+from checks.authoring.expression import read_expression
+from checks.authoring.functions import FUNCTIONS, Unfit
 from checks.matchers import read_matcher
 
 

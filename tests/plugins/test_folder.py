@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from machine import firstlight
 
-from checks import plugins, registry
+from checks import registry
+from checks.authoring import plugins
+from checks.authoring.foldertest import run_folder
+from checks.authoring.scaffold import PYTHON, write_check
 from checks.errors import BadInput, BadProfile
 from checks.fact import FACTS
-from checks.foldertest import run_folder
-from checks.scaffold import PYTHON, write_check
 
 CHECK = '''
 from checks.model import Severity, Verdict

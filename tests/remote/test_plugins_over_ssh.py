@@ -7,7 +7,7 @@ from pathlib import Path
 from ssh_site import SiteFolder
 from sshd import Sshd
 
-from checks.scaffold import write_check
+from checks.authoring.scaffold import write_check
 
 PROFILE = """\
 profile: visit

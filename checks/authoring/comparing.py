@@ -1,4 +1,4 @@
-"""What the signs of expressions do with values (`checks.expression`): every result stays bounded."""
+"""What the signs of expressions do with values (`expression.py` beside this): every result stays bounded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from checks.functions import Unfit, kind_of
+from checks.authoring.functions import Unfit, kind_of
 from checks.units import parse_number
 
 MAX_TEXT: Final = 10_000

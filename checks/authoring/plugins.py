@@ -2,7 +2,7 @@
 
 An installed distribution is asked only where an id is neither built-in nor known, or where everything is
 listed; what fails in one of them costs its own checks. A folder is one that somebody named, so a mistake in
-it is theirs to hear of: `BadProfile` with file and line. Folders themselves are `checks.folder`'s business.
+it is theirs to hear of: `BadProfile` with file and line. Folders themselves are `folder.py`'s business.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def use(folders: Iterable[Path]) -> list[Check]:
 
     Using a folder again reads it anew. Raises `BadProfile` with file and line for what is wrong in it.
     """
-    from checks.folder import load_folder
+    from checks.authoring.folder import load_folder
 
     made = [check for folder in folders for check in load_folder(folder)]
     return sorted(made, key=lambda check: check.id)

@@ -1,7 +1,7 @@
 """Expressions over readings, for checks in YAML: small, without side effects, bounded in time and memory.
 
 Written like Python, of which `ast` parses it and nothing is ever executed: comparisons, ``and``, ``or``,
-``not``, ``in``, ``+ - * / // %``, fields and items of readings, and the functions of `checks.functions`. What
+``not``, ``in``, ``+ - * / // %``, fields and items of readings, and those of `functions.py`. What
 cannot be evaluated is an `Unfit`, whatever the text and the readings hold.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from checks.comparing import ARITHMETIC, ORDER, bounded, combined, compared, number
-from checks.functions import FUNCTIONS, PATTERNS, Unfit, call, kind_of
+from checks.authoring.comparing import ARITHMETIC, ORDER, bounded, combined, compared, number
+from checks.authoring.functions import FUNCTIONS, PATTERNS, Unfit, call, kind_of
 from checks.nearest import did_you_mean
 from checks.patterns import compile_pattern
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from checks.expression import Expression, read_expression
-from checks.functions import Unfit
+from checks.authoring.expression import Expression, read_expression
+from checks.authoring.functions import Unfit
 from checks.model import Message, Scalar, Severity, Status, Verdict
 from checks.verdicts import error, msg
 

@@ -149,7 +149,7 @@ def _place(problem: BaseException, path: Path) -> tuple[str, int | None]:
 
 
 def _text(path: Path) -> list[Check]:
-    from checks.yamlcheck import load_check
+    from checks.authoring.yamlcheck import load_check
 
     with registry.declaring(str(path)) as declared:
         written = load_check(path)

@@ -1,7 +1,7 @@
 """A check in one YAML file, for people who do not program: facts, rules with expressions, and its cases.
 
 It becomes a `Check` like any other, so profiles, plans, reports and data tests know no difference. What an
-expression may say is `checks.expression`'s business, which keys there are is read here.
+expression may say is `checks.authoring.expression`'s business, which keys there are is read here.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from checks.expression import Expression, read_expression
+from checks.authoring.expression import Expression, read_expression
+from checks.authoring.namedfacts import read_fact
+from checks.authoring.rules import Rule, Rules, Saying, read_saying
 from checks.fact import Fact
 from checks.matchers import Matcher
 from checks.model import Severity, Status, Verdict
-from checks.namedfacts import read_fact
 from checks.nodes import choice, entries, line, mapping, shown
 from checks.parameters import Parameter, read_value
 from checks.paths import AbsolutePath
 from checks.patterns import Pattern
 from checks.placeholders import PLACEHOLDER, names_in
 from checks.registry import OWNERS, Check, refuse_bad_declaration
-from checks.rules import Rule, Rules, Saying, read_saying
 from checks.units import Percent, Size, Span
 from checks.yamlfile import Node, load_file
 

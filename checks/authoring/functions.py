@@ -1,4 +1,4 @@
-"""The functions that expressions in YAML checks may call (`checks.expression`): pure, and bounded."""
+"""The functions that expressions in YAML checks may call (`expression.py` beside this): pure, and bounded."""
 
 from __future__ import annotations
 

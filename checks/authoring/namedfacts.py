@@ -42,7 +42,7 @@ def fact_class(name: str) -> type[Fact] | None:
             if name in FACTS:
                 break
     if name not in FACTS:
-        from checks import plugins
+        from checks.authoring import plugins
 
         plugins.load_all()
     return FACTS.get(name)

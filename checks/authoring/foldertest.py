@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 
 from checks import registry
+from checks.authoring.folder import load_folder
+from checks.authoring.yamlcheck import WrittenCheck, load_check
 from checks.errors import BadInput, BadProfile
-from checks.folder import load_folder
 from checks.registry import Check
 from checks.testing import Case, CaseFailed, cases_in, contract, load_cases, run_case
-from checks.yamlcheck import WrittenCheck, load_check
 
 CASES: Final = "cases"
 """The folder beside the checks that holds their cases."""
