@@ -95,6 +95,7 @@ def places(folder: str) -> dict[str, str]:
         "in an absent folder": f"{folder}/nowhere/at/all",
         "below a file": f"{folder}/empty/x",
         "a folder with a slash": f"{folder}/directory/",
+        "a file with a slash": f"{folder}/line/",
         "with dots": f"{folder}/./directory/..//empty",
         "in a closed folder": f"{folder}/closed/file",
         "absent in a closed folder": f"{folder}/closed/nowhere",

@@ -8,6 +8,7 @@ the test's own limits: a parser that blows up does not come to its end within th
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -175,6 +176,9 @@ KINDS = sorted({type(fact).__name__ for fact in samples(World("/nowhere")).value
 DEFECT = re.compile("[A-Z][A-Za-z]*(Error|Exception): ")
 """How a reading begins that ended with something else than `NotReadable` or an answer of the system."""
 
+EXAMPLES = int(os.environ.get("FIRSTLIGHT_FUZZ", "100"))
+"""Of each kind of fact; many more find more, and take as much longer."""
+
 EACH = 3
 """Samples of one kind of fact that are tried: their parser is the same."""
 
@@ -185,7 +189,7 @@ def test_what_a_machine_says_can_be_spoilt_in_any_way(seeds: dict[str, Read], ki
     if not told:
         return
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(st.data())
     def broken(data: st.DataObject) -> None:
         fact, answers = data.draw(st.sampled_from(told[:EACH]))
