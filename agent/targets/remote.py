@@ -80,7 +80,7 @@ class RemoteTarget:
         """Read the facts, and give each to `deliver` as soon as it has its reading."""
         began = monotonic()
         waiting = dict.fromkeys(facts)
-        wanted = dict.fromkeys(ask for fact in waiting for ask in fact.asks() if not is_template(ask))
+        wanted = dict.fromkeys(ask for fact in waiting for ask in self._first_of(fact))
         for _ in range(MAX_ROUNDS):
             self._answer([ask for ask in wanted if ask not in self._answers])
             wanted = {}
@@ -97,6 +97,22 @@ class RemoteTarget:
         reason = self._lost or Unreachable("it asks for one thing after the other without an end", "failed")
         for fact in waiting:
             deliver(fact, Unavailable(str(reason), reason.cause), monotonic() - began)
+
+    def _first_of(self, fact: Fact) -> Iterable[Ask]:
+        """What to ask for a fact before anything is known of it: all but templates, so that one round may do.
+
+        A program costs the target far more than a file, and is often only one way of several: it is asked
+        for now only where the fact asks for it first.
+        """
+        asks = [ask for ask in fact.asks() if not is_template(ask)]
+        quick = [ask for ask in asks if not isinstance(ask, RunCommand)]
+        if len(quick) == len(asks):
+            return asks
+        try:
+            reading_of(fact, Permitted(AnsweredHost(self._answers), fact))
+        except NotYet as question:
+            return (*quick, *question.asks)
+        return quick
 
     def close(self) -> None:
         if self._opened is not None:
