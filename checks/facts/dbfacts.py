@@ -24,7 +24,8 @@ class Login(msgspec.Struct, frozen=True):
     """What came of logging in: ``in``, or why not (`UNANSWERED`), with the server's words.
 
     `version` is how the server puts it, `latency_ms` from the first packet to an answered query, `encrypted`
-    whether TLS carried it (None where the driver does not tell).
+    whether TLS carried it (None where the driver does not tell). `tunnelled`: the way to the target is in the
+    time.
     """
 
     outcome: str
@@ -32,6 +33,7 @@ class Login(msgspec.Struct, frozen=True):
     version: str = ""
     latency_ms: float = 0.0
     encrypted: bool | None = None
+    tunnelled: bool = False
 
 
 @fact
@@ -59,7 +61,7 @@ class DatabaseLogin(OfDatabase, frozen=True):
                 return Login(got.cause, got.reason)
             raise NotReadable(got.reason, got.cause)
         took = round(said.login_ms + 2000 * said.moments[0][1], 3)
-        return Login("in", "", text_of(first_of(got))[:200], took, said.encrypted)
+        return Login("in", "", text_of(first_of(got))[:200], took, said.encrypted, host.distant)
 
     @classmethod
     def settled(cls, value: Login) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class WebAnswer(msgspec.Struct, frozen=True):
     connect), ``tls-…`` with what is wrong with the certificate, ``tls``, ``broken`` (not HTTP), ``redirects``
     (too many, or a circle). `hops` are the addresses that were asked, the last one answered; `size` bytes of
     body were read, `cut` says that there were more than 1 MiB. The rest is what was looked for: None where it
-    was not; `unread` is why no JSON could be looked into.
+    was not; `unread` is why no JSON could be looked into. `tunnelled`: the way to the target is in its time.
     """
 
     outcome: str
@@ -69,6 +69,7 @@ class WebAnswer(msgspec.Struct, frozen=True):
     header: Setting | None = None
     json: Setting | None = None
     unread: Unavailable | None = None
+    tunnelled: bool = False
 
 
 class Fetch(Talk, frozen=True, tag="fetch"):
@@ -177,6 +178,7 @@ class WebPage(Fact, frozen=True):
             self._header(said) if self.header and answered else None,
             json,
             unread,
+            host.distant,
         )
 
     @classmethod
