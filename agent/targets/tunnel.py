@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
@@ -61,7 +61,7 @@ class TunnelDialer:
             try:
                 link, _ = listener.accept()
             except OSError:
-                channel.close()
+                _end(channel)
             else:
                 _pump(link, channel)
             finally:
@@ -73,7 +73,7 @@ class TunnelDialer:
             yield name, number
         finally:
             listener.close()
-            channel.close()
+            _end(channel)
 
     def _open(self, host: str, port: int, timeout: float) -> Channel:
         opened = _opened(self._transport, host, port, timeout)
@@ -124,7 +124,7 @@ def _connect(transport: Transport, ask: Connect) -> Connection | Failed:
     opened = _opened(transport, ask.host, int(ask.port), float(ask.timeout))
     if not isinstance(opened, tuple):
         return opened
-    opened[0].close()
+    _end(opened[0])
     return opened[1]
 
 
@@ -151,6 +151,12 @@ def _opened(
     return channel, Connection("connected", round((monotonic() - began) * 1000, 3))
 
 
+def _end(channel: Channel) -> None:
+    """Close a channel; where the connection is gone already it cannot say so any more, and need not."""
+    with suppress(OSError, EOFError, SSHException):
+        channel.close()
+
+
 def _pump(link: socket.socket, channel: Channel) -> None:
     """Carry bytes both ways until either side has ended; two threads that end with what they carry."""
 
@@ -159,19 +165,19 @@ def _pump(link: socket.socket, channel: Channel) -> None:
             while data := link.recv(PIECE):
                 channel.sendall(data)
             channel.shutdown_write()
-        except (OSError, EOFError):
-            channel.close()
+        except (OSError, EOFError, SSHException):
+            _end(channel)
 
     def back() -> None:
         try:
             while data := channel.recv(PIECE):
                 link.sendall(data)
             link.shutdown(socket.SHUT_WR)
-        except (OSError, EOFError):
+        except (OSError, EOFError, SSHException):
             pass
         finally:
             outward.join()
-            channel.close()
+            _end(channel)
             link.close()
 
     channel.settimeout(None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from far_side import Asked, cause, read_at, target_at, value
+from far_side import Asked, cause, eventually, read_at, target_at, value
 from ssh_accounts import Account
 from sshd import Sshd, start_sshd
 
@@ -246,3 +246,21 @@ def test_a_conversation_that_goes_wrong_costs_only_itself(ssh_server: Sshd, echo
     assert readings[facts[0]] == Unavailable("ZeroDivisionError: a defect", "failed")
     assert readings[facts[1]] == Unavailable("the door is shut", "denied")
     assert value(readings[facts[2]]) == b"HELLO"
+
+
+class Abandoning(Echo, frozen=True, tag="abandoning"):
+    """Leaves a conversation in its midst, as one does who has heard enough."""
+
+    def talk(self, dialer: Dialer) -> bytes:
+        link = dialer.connect("127.0.0.1", self.port, self.timeout)
+        link.sendall(b"x" * 200_000)
+        link.close()
+        return b"left"
+
+
+def test_who_leaves_in_the_midst_and_hangs_up_disturbs_nobody(ssh_server: Sshd, echo_port: int) -> None:
+    """What carries the bytes ends by itself, whatever it is doing when the connection goes."""
+    for at in range(20):
+        fact = Heard(Abandoning(echo_port, timeout=5.0 + at))
+        assert value(read_at(ssh_server, [fact])[fact]) == b"left"
+    eventually("no thread is left", lambda: not [t for t in threading.enumerate() if "tunnel" in t.name])
