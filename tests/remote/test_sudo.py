@@ -212,22 +212,24 @@ def test_what_root_has_answered_before_its_shell_died_is_not_asked_for_again(
 
 
 def kill_parent_of(path: str) -> None:
-    """Kill the program that reads this file, and before that the shell which waits for it."""
+    """Kill root's program that reads this file, and before that the shell which waits for it.
+
+    Before root, the login itself has tried in vain to read it, with a program of the same name.
+    """
     found: list[psutil.Process] = []
 
     def runs() -> bool:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, IndexError):
-                if process.name() == "sha256sum" and process.cmdline()[-1].endswith(path):
-                    found.append(process)
+                reads = process.name() == "sha256sum" and process.cmdline()[-1].endswith(path)
+                if reads and process.uids().effective == 0 and (parent := process.parent()) is not None:
+                    found.extend((parent, process))
         return bool(found)
 
     eventually("it is being read", runs)
-    parent = found[0].parent()
-    assert parent is not None
-    with contextlib.suppress(psutil.NoSuchProcess):  # it dies of its parent's death, sometimes at once
-        parent.kill()
-        found[0].kill()
+    for process in found[:2]:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it dies of its parent's death, sometimes at once
+            process.kill()
 
 
 def test_processes_that_are_hidden_are_seen_through_sudo(tmp_path: Path, open_folder: Path) -> None:
