@@ -89,6 +89,8 @@ def test_a_line_that_a_crash_cut_off_costs_no_other(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     record(State(tmp_path / "state"), run(NOW, tank=Known(Level(1))))
+    assert (tmp_path / "state").read_text() == "a file where the folder should be"
+    assert Recollection(State(tmp_path / "state"), "plant", "db1").series("Gauge(of=tank)") == ()
 
 
 def test_a_file_that_has_grown_is_thinned_and_goes_on(
