@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from checks.facts.host import Host
 
 MAX_TIMEOUT_S: Final = 60.0
+
+
+def too_long(given: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Why a check's `timeout` is refused: a run waits no longer for a command (`checks.registry.check`)."""
+    from checks.units import span_text
+
+    if given["timeout"] > MAX_TIMEOUT_S:
+        return "timeout", f"{span_text(given['timeout'])} is more than {span_text(MAX_TIMEOUT_S)}"
+    return None
+
+
 TEXT_LIMIT: Final = 4096
 """Characters kept of each of the two outputs."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from checks.argv import Argv
-from checks.facts.command import CommandOutput, Said
+from checks.facts.command import CommandOutput, Said, too_long
 from checks.facts.texts import CommandText, Held
 from checks.matchers import Matcher, read_matcher
 from checks.model import Message, Scalar, Severity, Verdict
@@ -21,6 +21,7 @@ SHOWN: Final = 200
     severity=Severity.P2,
     about="system",
     owner="vendor",
+    refuse=too_long,
     said=CommandOutput(
         "{command}", "{timeout}", "{environment}", "{secret_environment}", "{secret_stdin}", "{shell}"
     ),
@@ -83,6 +84,7 @@ def command_output(
     severity=Severity.P2,
     about="system",
     owner="vendor",
+    refuse=too_long,
     held=CommandText(
         "{command}",
         "{timeout}",

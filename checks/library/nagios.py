@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from checks.argv import Argv
-from checks.facts.command import MAX_TIMEOUT_S
+from checks.facts.command import too_long
 from checks.facts.plugin import PluginOutput, PluginSaid
 from checks.model import Scalar, Severity, Verdict
 from checks.perfdata import Range, parse_range
 from checks.registry import check
-from checks.units import Span, span_text
+from checks.units import Span
 from checks.verdicts import error, fail, msg, passed, warn
 
 SHOWN: Final = 20
@@ -20,18 +19,12 @@ SHOWN: Final = 20
 _STATES: Final = {0: "ok", 1: "warning", 2: "critical", 3: "unknown"}
 
 
-def _too_long(given: Mapping[str, Any]) -> tuple[str, str] | None:
-    if given["timeout"] > MAX_TIMEOUT_S:
-        return "timeout", f"{span_text(given['timeout'])} is more than {span_text(MAX_TIMEOUT_S)}"
-    return None
-
-
 @check(
     "nagios.plugin",
     severity=Severity.P2,
     about="system",
     owner="vendor",
-    refuse=_too_long,
+    refuse=too_long,
     said=PluginOutput("{command}", "{timeout}", "{environment}", "{secret_environment}", "{secret_stdin}"),
 )
 def monitoring_plugin(
