@@ -28,6 +28,7 @@ from agent.spool import Spool, kept_or_loud
 from agent.uplink import Uplink
 from checks.envelope import Enrolled, Enrolment, seal
 from checks.errors import BadInput, UplinkError
+from checks.signed import raw_key
 
 CA_FILE = "ca.pem"
 
@@ -116,7 +117,11 @@ def _identity(
         ca_file=ca_file,
         profile=answer.profile,
         interval_s=answer.interval_s,
+        sign_key=answer.sign_key,
+        seal_key=answer.seal_key,
     )
+    for key in filter(None, (fresh.sign_key, fresh.seal_key)):
+        raw_key(key)
     return msgspec.convert(
         msgspec.to_builtins(fresh), Identity
     )  # what a collector says is checked like a file

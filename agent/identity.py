@@ -28,7 +28,9 @@ class Identity(msgspec.Struct, frozen=True):
 
     `sites` are those the agent may report for, its own first. `target` is the name of this machine and
     `targets` maps names to the ids the collector registered. `key_file` and `ca_file` lie in the state
-    folder; an empty `ca_file` means the certificates that the system trusts.
+    folder; an empty `ca_file` means the certificates that the system trusts. `sign_key` and `seal_key` are
+    the collector's public keys (raw, base64) as they were at enrolment: only what it signed with that one
+    is believed, and files are sealed for the other.
     """
 
     agent: Name
@@ -43,6 +45,8 @@ class Identity(msgspec.Struct, frozen=True):
     ca_file: str = ""
     profile: str = ""
     interval_s: int = 0
+    sign_key: str = ""
+    seal_key: str = ""
 
     def site(self, wanted: str | None) -> str:
         """The site to report for: its own, or one of those the collector allows; raises `BadInput`."""

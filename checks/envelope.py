@@ -92,7 +92,8 @@ class Ack(msgspec.Struct, frozen=True):
 
     `epoch` names the life of the store: it changes after a restore from backup, and agents then send again
     what is above `highest_sequence`. `held` says why a stored run is not folded yet, empty otherwise.
-    `targets` maps target names to the ids the server registered.
+    `targets` maps target names to the ids the server registered. `rules` is the version of what the collector
+    publishes for this agent, 0 where that is nothing.
     """
 
     run: RunId
@@ -102,6 +103,7 @@ class Ack(msgspec.Struct, frozen=True):
     held: str = ""
     url: str = ""
     targets: dict[str, str] = {}
+    rules: int = 0
 
 
 class Enrolment(msgspec.Struct, frozen=True):
@@ -122,6 +124,7 @@ class Enrolment(msgspec.Struct, frozen=True):
 class Enrolled(msgspec.Struct, frozen=True):
     """What the server answers: the agent's id, the sites it may report for (the first is its own), its
     registered target and the store's epoch. `profile` is what the token's binding expects, if it names one.
+    `sign_key` and `seal_key` are the collector's own public keys (raw, base64), which the agent pins.
     """
 
     agent: Name
@@ -131,6 +134,8 @@ class Enrolled(msgspec.Struct, frozen=True):
     epoch: str
     profile: str = ""
     interval_s: int = 0
+    sign_key: str = ""
+    seal_key: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from server import keys
 from server.errors import NotFound
 from server.tables import Store
 
@@ -15,12 +16,15 @@ ONLY = 1
 
 
 def found_store(session: Session, now: datetime, *, example_data: bool = False) -> str:
-    """The store's epoch; a store without one gets it here. Calling it again changes nothing."""
+    """The store's epoch; a store without one gets it here, and the keys it lacks. Calling it again changes
+    nothing.
+    """
     store = session.get(Store, ONLY)
     if store is None:
         store = Store(id=ONLY, epoch=secrets.token_hex(8), created_at=now, example_data=example_data)
         session.add(store)
         session.flush()
+    keys.make_keys(session, now)
     return store.epoch
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from checks.envelope import Enrolled, Enrolment
 from checks.errors import BadInput
-from server import audit, store
+from server import audit, keys, store
 from server.auth.secret import digest_of, new_secret
 from server.delivery.names import existing, expected_interval
 from server.errors import Forbidden, Refused
@@ -187,6 +187,8 @@ def _answer(session: Session, agent: AgentRow, token: EnrolmentToken) -> Enrolle
         epoch=store.epoch(session),
         profile=token.profile_id,
         interval_s=token.interval_s,
+        sign_key=base64.b64encode(keys.public_key(session, "sign")).decode(),
+        seal_key=base64.b64encode(keys.public_key(session, "seal")).decode(),
     )
 
 

@@ -5,6 +5,7 @@ from server.tables.base import Base, Micros, metadata
 from server.tables.decisions import AuditEntry, Decision
 from server.tables.delivery import Assignment, Customer, Engineer, GoLive, Handover, Product, Project, Site
 from server.tables.findings import Episode, EpisodeAlias, EpisodeShare, Finding, Transition
+from server.tables.keys import ServerKey
 from server.tables.runs import (
     AcceptedPlan,
     Binding,
@@ -46,6 +47,7 @@ __all__ = [
     "Receipt",
     "ReportedPlan",
     "Scope",
+    "ServerKey",
     "Session",
     "Site",
     "Store",

@@ -82,3 +82,13 @@ def test_a_url_that_is_no_database_gets_one_clear_line(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(BadInput, match=problem):
             open_database(url)
+
+
+def test_a_store_of_the_first_schema_keeps_its_rows_on_the_way_up_and_down(db: Database) -> None:
+    schema.downgrade(db, "0001")
+    with db.write() as session:
+        session.execute(sa.text("INSERT INTO product (id, name) VALUES ('p', 'P')"))
+    schema.upgrade(db)
+    schema.downgrade(db, "0001")
+    with db.read() as session:
+        assert session.execute(sa.text("SELECT id, name FROM product")).all() == [("p", "P")]
