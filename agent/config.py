@@ -9,31 +9,11 @@ from msgspec import Meta
 
 from agent.paths import State
 from checks.errors import BadInput
+from checks.rules import ScheduleEntry
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Days = Annotated[float, Meta(ge=0, le=3650)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class ScheduleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When something is checked: either `every` (``6h``) or `cron` (five fields), read in `timezone` (an IANA
-    name; empty: the machine's own).
-
-    `jitter` is the span by which a machine comes later than the time says, always the same for one machine;
-    `quiet` are hours in which no run begins (``22:00-06:00``). An empty `profile` is that of the enrolment,
-    `site_file` the targets of a site file in the place of this machine.
-    """
-
-    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
-    every: str = ""
-    cron: str = ""
-    timezone: str = ""
-    jitter: str = ""
-    quiet: tuple[str, ...] = ()
-    profile: str = ""
-    stage: str = ""
-    site: str = ""
-    site_file: str = ""
 
 
 class SpoolLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

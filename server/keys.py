@@ -1,4 +1,4 @@
-"""The collector's key pairs, made with the store: one signs what it publishes, one opens what is sealed for it.
+"""The collector's key pairs, made with the store: one to sign what it publishes, one to open what is sealed.
 
 They lie in the store because several processes share it: whoever can read the store can publish in its name.
 """
