@@ -48,6 +48,10 @@ class Credentials:
         port = "" if route.port == SSH_PORT else f":{route.port}"
         return self._secret(route.password, f"{route.user}@{route.host}{port}", "password")
 
+    def named(self, source: str, about: str, kind: str) -> str:
+        """A secret from ``prompt``, ``env:NAME`` or ``keyring:SERVICE``, asked for once. `BadInput`."""
+        return self._secret(source, about, kind)
+
     def keys(self, route: Route) -> list[PKey]:
         """The keys to offer: the route's own, each with its certificate first, then those of the agent."""
         own = [
@@ -137,9 +141,11 @@ def _from_keyring(service: str, about: str, kind: str) -> str:
     try:
         import keyring
     except ModuleNotFoundError as missing:
+        from checks.extras import remedy
+
         raise BadInput(
             f"the {kind} of {about} should be in the keyring, but the package keyring is not installed; "
-            "pip install 'firstlight[keyring]'"
+            f"{remedy('keyring')}"
         ) from missing
     try:
         secret = keyring.get_password(service, about)

@@ -1,0 +1,324 @@
+"""firstlight deploy: put the agent on other machines, keep it current there, take it away."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.commands.options import FILE
+from checks.errors import BadInput, FirstlightError
+
+if TYPE_CHECKING:
+    from agent.deploy.far import RootShell
+    from agent.deploy.package import Package
+    from agent.deploy.probe import Place
+    from agent.deploy.steps import Deployed, Wish
+    from agent.deploy.tokens import Desk
+    from agent.targets.connection import Dialer
+    from agent.targets.route import Route
+
+
+@click.command(short_help="Put the agent on other machines, over SSH.")
+@click.argument("hosts", nargs=-1, metavar="[USER@]HOST[:PORT]…")
+@click.option("-s", "--site-file", type=FILE, help="Take HOSTS from this site file; without any, all of it.")
+@click.option("-F", "--ssh-config", type=FILE, help="An ssh_config file, in place of the usual ones.")
+@click.option("--accept-new", is_flag=True, help="Trust host keys that nobody knows yet; never changed ones.")
+@click.option("--server", "url", metavar="URL", help="The collector, as those machines reach it.")
+@click.option("--api", metavar="URL", help="The collector, as it is reached from here [default: --server].")
+@click.option(
+    "--site",
+    default="",
+    help="The site they report for. A fresh token is asked for with $FIRSTLIGHT_API_TOKEN.",
+)
+@click.option("--project", default="", help="The project that their runs count for.")
+@click.option(
+    "--token",
+    envvar="FIRSTLIGHT_TOKEN",
+    metavar="-",
+    help="A one-time token instead of --site, from standard input (-) or $FIRSTLIGHT_TOKEN; for one machine.",
+)
+@click.option("--ca", type=FILE, help="Certificates to trust (PEM), there and here.")
+@click.option("--insecure-http", is_flag=True, help="Accept http:// to another machine.")
+@click.option(
+    "--target",
+    default="",
+    metavar="NAME",
+    help="What the machine is called at its site [default: host name].",
+)
+@click.option("--profile", default="", help="What is checked [default: the enrolment's].")
+@click.option("--stage", default="", help="The stage of the first check.")
+@click.option(
+    "--every", default="", metavar="SPAN", help="How often it is checked [default: 1d, or as it is there]."
+)
+@click.option("--grant", type=click.Choice(["read"]), help="Let the agent read what is not its own.")
+@click.option(
+    "--package", "given", type=FILE, help="The standalone build [default: this one, or the newest in dist/]."
+)
+@click.option("--sudo-password", metavar="WHERE", help="prompt or env:NAME, where sudo wants one.")
+@click.option("--user", default="firstlight", show_default=True, help="The account that the agent runs as.")
+@click.option("--prefix", default="/opt/firstlight", show_default=True)
+@click.option("--state", default="/var/lib/firstlight", show_default=True)
+@click.option("--link", default="/usr/local/bin/firstlight", show_default=True)
+@click.option("--check", "check_again", is_flag=True, help="Check also where nothing had to be changed.")
+@click.option("--remove", "removing", is_flag=True, help="Take everything away; leave nothing.")
+@click.option("--discard-runs", is_flag=True, help="With --remove: also runs that were never delivered.")
+def command(
+    hosts: tuple[str, ...],
+    site_file: Path | None,
+    ssh_config: Path | None,
+    accept_new: bool,
+    url: str | None,
+    api: str | None,
+    site: str,
+    project: str,
+    token: str | None,
+    ca: Path | None,
+    insecure_http: bool,
+    target: str,
+    profile: str,
+    stage: str,
+    every: str,
+    grant: str | None,
+    given: Path | None,
+    sudo_password: str | None,
+    user: str,
+    prefix: str,
+    state: str,
+    link: str,
+    check_again: bool,
+    removing: bool,
+    discard_runs: bool,
+) -> None:
+    """Put the standalone build on HOSTS, enrol them, let them check themselves, and show the first check.
+
+    Over SSH as firstlight check does it, with sudo where the login is not root's. What is there is kept:
+    typed again it upgrades, or finds nothing to do. The agent gets an account of its own that may do nothing
+    else.
+
+    \b
+    Ends with, the first that applies:
+      2  the input is wrong, or a machine is unfit
+      1  a first check found something
+      3  a machine could not be reached or not be brought to what was asked
+      4  the collector refused
+      0  fine
+    """
+    from agent.deploy.probe import Place, checked
+
+    place = checked(Place(prefix, state, user, link))
+    routes = _routes(hosts, site_file, ssh_config)
+    if removing:
+        removal = _removal(place, url, api, ca, insecure_http, discard_runs)
+        raise SystemExit(_each(routes, accept_new, sudo_password, removal))
+    if url is None:
+        raise BadInput("--server URL is missing: the collector that the machines report to")
+    if target and len(routes) > 1:
+        raise BadInput(f"--target {target}: names one machine, and there are {len(routes)}")
+    from agent.uplink import checked_url
+
+    address = checked_url(url, insecure_http=insecure_http)
+    desk = _desk(api or url, ca, insecure_http)
+    fresh = _tokens(desk, token, site, project, profile, every, len(routes))
+    from agent.deploy.package import package
+    from agent.deploy.steps import Wish
+    from agent.operator import login
+
+    with package(given) as build:
+        click.echo(
+            f"package: {build.path}, {build.path.stat().st_size / 1e6:.0f} MB, SHA-256 {build.digest}",
+            err=True,
+        )
+
+        def deployment(shell: RootShell, route: Route) -> int:
+            named = target or (route.name if site_file is not None else "")
+            wish = Wish(
+                place,
+                address,
+                fresh,
+                ca=ca.read_text() if ca else "",
+                insecure=insecure_http,
+                target=named,
+                profile=profile,
+                stage=stage,
+                every=every,
+                grant=grant or "",
+                operator=login(),
+                check=check_again,
+            )
+            return _deploy(shell, route, build, wish)
+
+        raise SystemExit(_each(routes, accept_new, sudo_password, deployment))
+
+
+def _routes(hosts: tuple[str, ...], site_file: Path | None, ssh_config: Path | None) -> list[Route]:
+    from agent.targets.route import Router, jump_target
+
+    if site_file is None:
+        if not hosts:
+            raise BadInput("which machine? firstlight deploy user@host --server URL")
+        return [Router({}, ssh_config).route(jump_target(host)) for host in hosts]
+    from agent.targets.sitefile import load_site
+    from checks.nearest import did_you_mean
+
+    site = load_site(site_file)
+    unknown = next((host for host in hosts if host not in site.targets), None)
+    if unknown is not None:
+        raise BadInput(f"{site.where}: no target {unknown!r:.100}{did_you_mean(unknown, site.targets)}")
+    chosen = [each for name, each in site.targets.items() if not each.here and (not hosts or name in hosts)]
+    if not chosen:
+        raise BadInput(f"{site.where}: none of these targets is reached over SSH")
+    router = Router(site.targets, ssh_config, site.where)
+    return [router.route(each) for each in chosen]
+
+
+def _each(
+    routes: list[Route], accept_new: bool, sudo_password: str | None, work: Callable[[RootShell, Route], int]
+) -> int:
+    """Do the work on every machine, one after the other; one that fails does not keep the others waiting."""
+    from agent.targets.connection import Dialer
+    from agent.targets.credentials import Credentials
+
+    credentials = Credentials()
+    credentials.prepare(routes)
+    secret = credentials.named(sudo_password, "sudo", "password") if sudo_password else None
+    codes: list[int] = []
+    with closing(Dialer(credentials, accept_new=accept_new)) as dialer:
+        for route in routes:
+            click.echo(f"{route.name}  ({route})", err=True)
+            codes.append(_one(route, dialer, secret, work))
+    return next((code for code in (2, 1, 3, 4) if code in codes), 0)
+
+
+def _one(route: Route, dialer: Dialer, secret: str | None, work: Callable[[RootShell, Route], int]) -> int:
+    from agent.cli import exit_code
+
+    try:
+        with _root_shell(route, dialer, secret) as shell:
+            return work(shell, route)
+    except FirstlightError as problem:
+        _tell("!!", str(problem))
+        return exit_code(problem)
+
+
+@contextmanager
+def _root_shell(route: Route, dialer: Dialer, secret: str | None) -> Iterator[RootShell]:
+    from agent.deploy.far import RootShell
+
+    with closing(dialer.dial(route)) as transport:
+        yield RootShell(transport, route.user, secret)
+
+
+def _deploy(shell: RootShell, route: Route, build: Package, wish: Wish) -> int:
+    from agent.deploy.steps import NOTHING, deploy
+
+    total = build.path.stat().st_size
+
+    def progress(sent: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r  {'copying':<10}{100 * sent // total:3d} %", nl=sent == total, err=True)
+
+    done = deploy(shell, build, wish, _tell, progress)
+    if done.first_check is None:
+        _tell("ready", f"{NOTHING}: {build.release}, enrolled as {done.identity.agent}")
+        return 0
+    return _show(done, route)
+
+
+def _show(done: Deployed, route: Route) -> int:
+    """The first check as it was printed there, and what it came to."""
+    first = done.first_check
+    assert first is not None
+    click.echo(first.out.rstrip())
+    outcome = {
+        0: "well",
+        1: "found something to do",
+        2: "could not be begun",
+        4: "was refused by the collector",
+    }
+    _tell("ready", f"the first check of {route.name} {outcome.get(first.code, 'could not tell everything')}")
+    return first.code if first.code in (0, 1, 4) else 3
+
+
+def _removal(
+    place: Place, url: str | None, api: str | None, ca: Path | None, insecure: bool, discard: bool
+) -> Callable[[RootShell, Route], int]:
+    from agent.deploy.steps import remove
+
+    def work(shell: RootShell, route: Route) -> int:
+        del route
+        identity = remove(shell, place, _tell, discard=discard)
+        if identity is None:
+            return 0
+        desk = _desk(api or url or identity.url, ca, insecure)
+        if desk is None:
+            _tell(
+                "note",
+                f"the collector still trusts it: firstlight server agent revoke {identity.agent}",
+            )
+        else:
+            desk.revoke(identity.agent)
+            _tell("revoked", identity.agent)
+        return 0
+
+    return work
+
+
+def _desk(url: str, ca: Path | None, insecure: bool) -> Desk | None:
+    """The collector's API, where there is a token for it."""
+    from agent.deploy.tokens import VARIABLE, Desk
+    from agent.uplink import checked_url
+
+    bearer = os.environ.get(VARIABLE, "")
+    return Desk(checked_url(url, insecure_http=insecure), bearer, ca) if bearer else None
+
+
+def _tokens(
+    desk: Desk | None, token: str | None, site: str, project: str, profile: str, every: str, machines: int
+) -> Callable[[], str]:
+    """Where the token of each machine comes from: the API, or the one that was given."""
+    from agent.deploy.tokens import VARIABLE
+
+    if token is not None:
+        if site or project:
+            raise BadInput("--token brings its own site and project; leave --site and --project out")
+        if machines > 1:
+            raise BadInput(
+                f"--token enrols one machine, and there are {machines}; use --site with ${VARIABLE}"
+            )
+        return lambda: sys.stdin.readline().strip() if token == "-" else token
+    interval_s = _interval(every)
+
+    def fresh() -> str:
+        if not site or desk is None:
+            raise BadInput(
+                f"it has to be enrolled: give --site with an admin's API token in ${VARIABLE}, or --token -"
+            )
+        return desk.enrolment_token(
+            site, project=project, profile=_profile_id(profile), interval_s=interval_s
+        )
+
+    return fresh
+
+
+def _profile_id(profile: str) -> str:
+    """A profile that is a file over there has an id that nobody here knows."""
+    return "" if "/" in profile or profile.endswith((".yaml", ".yml")) else profile
+
+
+def _interval(every: str) -> int:
+    from checks.units import read_span
+
+    try:
+        return round(read_span(every or "1d"))
+    except ValueError as error:
+        raise BadInput(f"--every {every}: {error}") from error
+
+
+def _tell(step: str, what: str) -> None:
+    click.echo(f"  {step:<10}{what}", err=True)
