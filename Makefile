@@ -2,12 +2,13 @@
 # make test   the tests; what needs a service that is not there is skipped with one line
 # make lint   format, lint, types and floors       make bench   measured promises, side by side
 # make docs   write again what is generated from the code
+# make dist   wheel, sdist, and the agent as one folder that needs no Python (docs/standalone.md)
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test lint format bench docs clean
+.PHONY: demo test lint format bench docs dist clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -22,7 +23,12 @@ $(VENV)/.server: pyproject.toml | $(BIN)/python
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "Setting up in $(VENV) with what the tests need …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	@touch $@ $(VENV)/.server
+	@touch $@ $(VENV)/.server $(VENV)/.dist
+
+$(VENV)/.dist: pyproject.toml | $(BIN)/python
+	@echo "Setting up in $(VENV) with what the standalone build needs …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dist]'
+	@touch $@
 
 demo: $(VENV)/.server
 	@$(BIN)/firstlight server demo $(ARGS)
@@ -52,6 +58,9 @@ bench: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python -m checks.catalogue docs/checks
 	$(BIN)/python -m checks.compiled
+
+dist: $(VENV)/.dist
+	@$(BIN)/python -m standalone.build $(ARGS)
 
 clean:
 	rm -rf $(VENV) .firstlight-demo build dist bench/results bench/.peers .mypy_cache .ruff_cache .pytest_cache

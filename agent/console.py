@@ -28,8 +28,10 @@ class Tree(click.Group):
             extra = EXTRAS.get(cmd_name)
             if extra is None or (missing.name or "").partition(".")[0] in ("agent", "checks", "reports"):
                 raise
+            from checks.extras import remedy
+
             raise BadInput(
-                f"{cmd_name} needs {missing.name}, which is not installed; pip install 'firstlight[{extra}]'"
+                f"{cmd_name} needs {missing.name}, which is not installed; {remedy(extra)}"
             ) from missing
         return found if isinstance(found, click.Command) else None
 
@@ -46,16 +48,39 @@ class Tree(click.Group):
         return overview()
 
 
+def _only_with_version(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+    """`run` has answered the two together; beside anything else it means nothing."""
+    if given:
+        raise click.UsageError("-v goes with --version: firstlight --version -v", context)
+
+
 @click.group(cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
+@click.option(
+    *("-v", "--verbose"),
+    is_flag=True,
+    expose_value=False,
+    callback=_only_with_version,
+    help="With --version: what this build was made of.",
+)
 def tree() -> None:
     pass
+
+
+def tell_build() -> int:
+    """What ``firstlight --version -v`` prints; raises `FirstlightError`."""
+    from agent.build import described, this_build
+
+    click.echo(described(this_build()), nl=False)
+    return 0
 
 
 def run(args: list[str]) -> int:
     """Run a command line and give its exit code; lets every exception through, which click's own `main`
     does not (it ends with 1 where the reader of a pipe has gone).
     """
+    if "--version" in args and set(args) <= {"--version", "-v", "--verbose"}:
+        return tell_build()
     try:
         with tree.make_context("firstlight", args) as context:
             returned = tree.invoke(context)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import services
 import sqlalchemy as sa
+import standalone_build
 from hypothesis import settings
 
 from server.db import Database, open_database
@@ -23,6 +24,18 @@ settings.load_profile("firstlight")
 
 GIVEN = "FIRSTLIGHT_TEST_POSTGRESQL"
 """URL of a PostgreSQL whose user may create databases; without it one from a wheel is started."""
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> standalone_build.Shipped:
+    """What ``make dist`` leaves, made once for all workers of a session."""
+    return standalone_build.shipped(standalone_build.session_folder(tmp_path_factory))
+
+
+@pytest.fixture(scope="session")
+def standalone_archive(shipped: standalone_build.Shipped) -> Path:
+    """The archive of the standalone build, its checksum beside it."""
+    return shipped.archive
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from agent.targets.route import SSH_PORT, Route
 from agent.targets.sshagent import SshAgent
 from checks.errors import BadInput
+from checks.secret import Secret
 
 if TYPE_CHECKING:
     from paramiko import PKey
@@ -25,7 +26,7 @@ class Credentials:
     """What logging in takes, for all routes of a run."""
 
     def __init__(self) -> None:
-        self._secrets: dict[tuple[str, str], str] = {}
+        self._secrets: dict[tuple[str, str], Secret] = {}
         self._keys: dict[str, PKey | None] = {}
         self._notes: dict[str, str] = {}
         self._agent: SshAgent | None = None
@@ -42,7 +43,7 @@ class Credentials:
                 for path in each.identities:
                     self._load(path, each)
 
-    def password(self, route: Route) -> str | None:
+    def password(self, route: Route) -> Secret | None:
         if not route.password:
             return None
         port = "" if route.port == SSH_PORT else f":{route.port}"
@@ -50,7 +51,7 @@ class Credentials:
 
     def named(self, source: str, about: str, kind: str) -> str:
         """A secret from ``prompt``, ``env:NAME`` or ``keyring:SERVICE``, asked for once. `BadInput`."""
-        return self._secret(source, about, kind)
+        return self._secret(source, about, kind).reveal()
 
     def keys(self, route: Route) -> list[PKey]:
         """The keys to offer: the route's own, each with its certificate first, then those of the agent."""
@@ -94,7 +95,7 @@ class Credentials:
         phrase = self._secret(source, path, "passphrase")
         try:
             # paramiko hands it on to cryptography, which takes bytes, whatever its own annotation says.
-            self._keys[path] = PKey.from_path(path, phrase.encode())  # type: ignore[arg-type]
+            self._keys[path] = PKey.from_path(path, phrase.reveal().encode())  # type: ignore[arg-type]
         except Exception as problem:
             raise BadInput(f"{path}: the passphrase does not open it") from problem
 
@@ -111,10 +112,10 @@ class Credentials:
             self._agent = SshAgent()
         return self._agent.keys
 
-    def _secret(self, source: str, about: str, kind: str) -> str:
+    def _secret(self, source: str, about: str, kind: str) -> Secret:
         found = self._secrets.get((source, about))
         if found is None:
-            found = self._secrets[source, about] = _fetch(source, about, kind)
+            found = self._secrets[source, about] = Secret(_fetch(source, about, kind))
         return found
 
 

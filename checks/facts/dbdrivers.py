@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checks.fact import NotReadable
 from checks.facts.database import AskDatabase
 from checks.facts.deadline import Deadline
+from checks.secret import Secret
 
 if TYPE_CHECKING:
     import ssl
@@ -54,11 +55,13 @@ def load(product: str) -> None:
         for name in ("sqlalchemy", driver):
             import_module(name)
     except ImportError as problem:
-        raise NotReadable(f"needs: pip install 'firstlight[{extra}]'", "unsupported") from problem
+        from checks.extras import remedy
+
+        raise NotReadable(f"needs: {remedy(extra)}", "unsupported") from problem
 
 
 def _postgresql(
-    ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, stack: ExitStack
+    ask: AskDatabase, secret: Secret, dialer: Dialer, deadline: Deadline, stack: ExitStack
 ) -> Session:
     import psycopg
 
@@ -74,7 +77,7 @@ def _postgresql(
     link: Any = psycopg.connect(
         dbname=at.database or "postgres",
         user=at.user or None,
-        password=secret or None,
+        password=secret.reveal() or None,
         sslmode=modes[ask.tls],
         gssencmode="disable",
         connect_timeout=max(2, math.ceil(ask.timeout)),
@@ -97,7 +100,7 @@ def _postgresql(
     return Session("postgresql+psycopg", link, limits, bool(link.pgconn.ssl_in_use), streams=True)
 
 
-def _mysql(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, stack: ExitStack) -> Session:
+def _mysql(ask: AskDatabase, secret: Secret, dialer: Dialer, deadline: Deadline, stack: ExitStack) -> Session:
     import pymysql
 
     at = ask.address
@@ -106,7 +109,7 @@ def _mysql(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, st
         port=at.port,
         user=at.user or None,
         # As the server counts it; the driver itself would encode a text in Latin-1.
-        password=secret.encode(),
+        password=secret.reveal().encode(),
         database=at.database or None,
         charset="utf8mb4",
         connect_timeout=ask.timeout,
@@ -136,7 +139,7 @@ def _mysql(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, st
     return Session("mysql+pymysql", link, limits, _is_tls(link._sock))
 
 
-def _mssql(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, stack: ExitStack) -> Session:
+def _mssql(ask: AskDatabase, secret: Secret, dialer: Dialer, deadline: Deadline, stack: ExitStack) -> Session:
     """Not run against a real server here."""
     import logging
 
@@ -153,7 +156,7 @@ def _mssql(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, st
         port=at.port,
         database=at.database or "master",
         user=at.user,
-        password=secret,
+        password=secret.reveal(),
         timeout=ask.timeout,
         login_timeout=ask.timeout,
         appname=NAME,
@@ -167,7 +170,9 @@ def _mssql(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, st
     return Session("mssql+pytds", link, limits, bool(ca))
 
 
-def _oracle(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, stack: ExitStack) -> Session:
+def _oracle(
+    ask: AskDatabase, secret: Secret, dialer: Dialer, deadline: Deadline, stack: ExitStack
+) -> Session:
     """Not run against a real server here."""
     import oracledb
 
@@ -183,7 +188,7 @@ def _oracle(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, s
     host, port = stack.enter_context(bridged(far, ask.timeout))
     link: Any = oracledb.connect(
         user=at.user,
-        password=secret,
+        password=secret.reveal(),
         host=host,
         port=port,
         service_name=at.database,
@@ -196,7 +201,7 @@ def _oracle(ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline, s
     return Session("oracle+oracledb", link, ("SET TRANSACTION READ ONLY",), ask.tls == "require")
 
 
-OPENERS: Final[dict[str, Callable[[AskDatabase, str, Any, Deadline, ExitStack], Session]]] = {
+OPENERS: Final[dict[str, Callable[[AskDatabase, Secret, Any, Deadline, ExitStack], Session]]] = {
     "postgresql": _postgresql,
     "mysql": _mysql,
     "mssql": _mssql,
@@ -228,7 +233,9 @@ def _tls(ask: AskDatabase) -> ssl.SSLContext:
 def _system_certificates() -> str:
     import ssl
 
-    return ssl.get_default_verify_paths().cafile or "system"
+    from checks.facts.tlscontext import elsewhere_trusted
+
+    return ssl.get_default_verify_paths().cafile or elsewhere_trusted() or "system"
 
 
 def _is_tls(wire: object) -> bool:

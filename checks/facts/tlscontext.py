@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checks.fact import NotReadable
@@ -22,6 +24,15 @@ VERIFIED: Final = {
 }
 """Causes by OpenSSL's verification codes (X509_V_ERR_*); ``untrusted`` for all others."""
 
+_TRUSTED: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Red Hat, openEuler, Kylin
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Red Hat from 7 on, where the old name is missing
+    "/etc/ssl/cert.pem",  # Alpine
+)
+"""Where systems keep the certificates they trust (as Go's crypto/x509 looks for them, root_linux.go)."""
+
 _LEGACY_SERVER: Final = 0x4
 """OP_LEGACY_SERVER_CONNECT, which Python names from 3.12 on."""
 
@@ -39,6 +50,8 @@ def context(ca: str = "") -> ssl.SSLContext:
     _let_old_through(made)
     if not ca:
         made.load_default_certs()
+        if trusted := elsewhere_trusted():
+            made.load_verify_locations(trusted)
         return made
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
@@ -48,6 +61,18 @@ def context(ca: str = "") -> ssl.SSLContext:
     except OSError as error:
         raise NotReadable(f"{ca}: {error.strerror}", "failed") from error
     return made
+
+
+def elsewhere_trusted() -> str:
+    """The file of what this machine trusts, where our OpenSSL does not look by itself; empty where it does,
+    and where the machine has none. That of a standalone build looks where the builder's system keeps it.
+    """
+    import ssl
+
+    places = ssl.get_default_verify_paths()  # None for what does not exist
+    if os.name != "posix" or places.cafile or places.capath:
+        return ""
+    return next((place for place in _TRUSTED if Path(place).is_file()), "")
 
 
 def open_context() -> ssl.SSLContext:
