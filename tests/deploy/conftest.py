@@ -10,12 +10,6 @@ from deploy_world import Deployer, add_admin, one_at_a_time
 from real_collector import RealCollector
 from ssh_accounts import need_root
 from sshd import Sshd, start_sshd
-from standalone_build import session_folder, shipped
-
-
-@pytest.fixture(scope="session")
-def standalone_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shipped(session_folder(tmp_path_factory)).archive
 
 
 @pytest.fixture(scope="session")
