@@ -68,7 +68,7 @@ def load_identity(at: State | None = None) -> Identity | None:
         raise BadInput(f"{path}: not readable for you; run as the user who enrolled this machine") from error
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}; the state folder is set with FIRSTLIGHT_STATE") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"{path}: damaged ({error}); enrol this machine again") from error
     if not identity.sites:
         raise BadInput(f"{path}: names no site; enrol this machine again")
@@ -104,8 +104,37 @@ def load_salts(at: State) -> dict[str, str]:
         return msgspec.json.decode(at.salts.read_bytes(), type=dict[str, str])
     except FileNotFoundError:
         return {}
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"{at.salts}: damaged ({error}); import the site's salt again") from error
+
+
+def secret_salt(at: State, site: str) -> str:
+    """The salt of a site that masks names: a secret that is made when it is first needed.
+
+    Before enrolment (`site` empty) it is one that was imported already, or one that the site will have.
+    Raises `FirstlightError` where it cannot be kept.
+    """
+    from agent.lock import exclusive
+
+    if found := _secret_among(load_salts(at), site):
+        return found
+    try:
+        at.prepare()
+        with exclusive(at.salts_lock):
+            salts = load_salts(at)
+            found = _secret_among(salts, site) or salts.get("") or os.urandom(32).hex()
+            save_salt(at, site, found)
+    except OSError as error:
+        raise FirstlightError(
+            f"{at.salts}: {error.strerror}; the secret that masks names is not kept"
+        ) from error
+    return found
+
+
+def _secret_among(salts: dict[str, str], site: str) -> str:
+    if not site and "" not in salts and len(salts) == 1:
+        return next(iter(salts.values()))
+    return salts.get(site, "")
 
 
 def save_salt(at: State, site: str, salt: str) -> None:
@@ -138,23 +167,38 @@ def install_id(at: State) -> str:
 
 
 def fingerprint(install: str, root: Path = Path("/")) -> str:
-    """A stable name of the machine that tells it from its clones and cannot be turned back: 32 hex digits.
+    """What tells this machine from its clones, and cannot be turned back (`checks.machines`).
 
     Made of the machine id and, where it is readable, the mainboard's id, which a hypervisor changes in a
     copy; where there is neither, of the installation's id.
     """
-    import hashlib
-    import hmac
+    from checks.machines import Kind, fingerprint_of
 
-    parts = []
-    for place in ("etc/machine-id", "var/lib/dbus/machine-id", "sys/class/dmi/id/product_uuid"):
+    marks: dict[Kind, str] = {}
+    places: tuple[tuple[Kind, str], ...] = (
+        ("machine", "etc/machine-id"),
+        ("machine", "var/lib/dbus/machine-id"),
+        ("board", "sys/class/dmi/id/product_uuid"),
+    )
+    for kind, place in places:
         with suppress(OSError, UnicodeDecodeError):
             text = (root / place).read_text().strip().lower()
-            if text and text != "uninitialized" and text not in parts:
-                parts.append(text)
-    return hmac.digest(
-        b"firstlight-machine-v1", "\0".join(parts or [install]).encode(), hashlib.sha256
-    ).hex()[:32]
+            if text and text != "uninitialized":
+                marks.setdefault(kind, text)
+    return fingerprint_of(marks or {"install": install})
+
+
+def looks_cloned(identity: Identity, root: Path = Path("/")) -> str:
+    """What to say where this is not the machine that was enrolled; empty where it is."""
+    from checks.machines import same_machine
+
+    if same_machine(identity.fingerprint, fingerprint(identity.install, root)):
+        return ""
+    again = f"firstlight enrol {identity.url} --token -"
+    return (
+        f"this machine is not the one that was enrolled as {identity.agent}; "
+        f"if it is a copy of that: {again} --fresh; if that moved to new hardware: {again} --moved"
+    )
 
 
 def boot_id() -> str:
@@ -166,23 +210,30 @@ def boot_id() -> str:
     return f"boot-{int(psutil.boot_time())}"
 
 
-def new_key(at: State) -> tuple[str, Ed25519PrivateKey]:
-    """A key pair in a file of its own (PEM, 0600), for an enrolment that has not been answered yet.
+def new_key(at: State, *, but: str = "") -> tuple[str, Ed25519PrivateKey]:
+    """A key pair for an enrolment that has not been answered yet: the name of its file, and the key.
 
-    One that an earlier attempt left is taken again: the collector may have accepted it, and only the
-    answer was lost.
+    One that an earlier attempt left is taken again, unless it is `but`: the collector may have accepted it,
+    and only the answer was lost.
     """
+    with suppress(BadInput):
+        current = load_identity(at)
+        for left in sorted(at.root.glob("key-*.pem")):
+            if left.name not in (but, current.key_file if current else ""):
+                return left.name, read_key(left)
+    name = generate_key(at)
+    return name, read_key(at.root / name)
+
+
+def generate_key(at: State) -> str:
+    """Make a key pair in a file of its own (PEM, 0600); its name."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    current = load_identity(at)
-    for left in sorted(at.root.glob("key-*.pem")):
-        if current is None or left.name != current.key_file:
-            return left.name, read_key(left)
     key = Ed25519PrivateKey.generate()
     name = f"key-{os.urandom(4).hex()}.pem"
     write_durably(at.root / name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return name, key
+    return name
 
 
 def drop_other_keys(at: State, kept: str) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
 from checks.errors import BadInput
 from checks.model import Digest, Name, RunId
@@ -24,8 +25,13 @@ DOMAIN = b"firstlight-run-v1"
 HEADER_AGENT = "Firstlight-Agent"
 HEADER_RUN = "Firstlight-Run"
 HEADER_SIGNATURE = "Firstlight-Signature"
+HEADER_NEW_SIGNATURE = "Firstlight-New-Signature"
+"""The new key's signature, where an agent changes its key."""
 HEADER_SENT_AT = "Firstlight-Sent-At"
 """The agent's clock at the moment of delivery, RFC 3339; the server measures the clock offset with it."""
+
+
+Bounded = Annotated[str, Meta(max_length=200)]
 
 
 class Seal(msgspec.Struct, frozen=True):
@@ -57,6 +63,11 @@ def from_bytes(data: bytes) -> Envelope:
     if not newline or hashlib.sha256(body).hexdigest() != seal.hash:
         raise BadInput("not a whole sealed run: the body does not fit its hash")
     return Envelope(seal, body)
+
+
+def keys_path(agent: str) -> str:
+    """Where an agent announces its next key; the path is part of what is signed."""
+    return f"/api/v1/agents/{agent}/keys"
 
 
 def signing_input(agent: str, run: str, digest: bytes) -> bytes:
@@ -93,7 +104,9 @@ class Ack(msgspec.Struct, frozen=True):
     `epoch` names the life of the store: it changes after a restore from backup, and agents then send again
     what is above `highest_sequence`. `held` says why a stored run is not folded yet, empty otherwise.
     `targets` maps target names to the ids the server registered. `rules` is the version of what the collector
-    publishes for this agent, 0 where that is nothing.
+    publishes for this agent, 0 where that is nothing. `held_before` is the highest number below this run's
+    own that the store holds, -1 where the collector does not say; less than it acknowledged once means that
+    it was restored.
     """
 
     run: RunId
@@ -104,21 +117,28 @@ class Ack(msgspec.Struct, frozen=True):
     url: str = ""
     targets: dict[str, str] = {}
     rules: int = 0
+    held_before: int = -1
 
 
 class Enrolment(msgspec.Struct, frozen=True):
     """What a machine asks with: a one-time token, its public key (raw, base64) and what names it.
 
-    `agent` is the id it had before, so that runs it still holds can be signed again under the same name.
+    `agent` is the id it had before, so that runs it still holds can be signed again under the same name, and
+    `last` the hash of its run that was acknowledged last, which says on which branch of its chain it stands.
     """
 
     token: str
     public_key: str
     install: Name
-    fingerprint: str
+    fingerprint: Bounded
     target: Name
-    agent_version: str = ""
-    agent: str = ""
+    agent_version: Bounded = ""
+    agent: Bounded = ""
+    last: Bounded = ""
+
+    def __repr__(self) -> str:
+        """Without the token: tracebacks and debuggers show values by this."""
+        return f"Enrolment({self.target!r}, {self.agent!r})"
 
 
 class Enrolled(msgspec.Struct, frozen=True):
@@ -136,6 +156,27 @@ class Enrolled(msgspec.Struct, frozen=True):
     interval_s: int = 0
     sign_key: str = ""
     seal_key: str = ""
+
+
+class KeyChange(msgspec.Struct, frozen=True):
+    """An agent's wish to sign with another key from now on; the request is signed with both keys.
+
+    `public_key` is the new one (raw, base64), `last_sequence` the last number given to a run so far: up to it
+    the present key stays valid.
+    """
+
+    public_key: str
+    last_sequence: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class KeyChanged(msgspec.Struct, frozen=True):
+    """The collector trusts the new key; `public_key` is that key once more, `last_sequence` where the one
+    before it ends.
+    """
+
+    agent: Name
+    public_key: str
+    last_sequence: int
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -46,6 +46,33 @@ def command(context: click.Context) -> None:
         click.echo(f"{name:<12}{value}")
 
 
+@command.command(short_help="Take a new key; the present one vouches for it.")
+def rotate() -> None:
+    """Take a new key pair, which the present one vouches for. Neither a token nor an administrator is needed.
+
+    Runs that wait are signed again. Where the collector cannot be reached the agent goes on with its present
+    key, and the next delivery finishes what was begun. For a key that others may know it is not enough:
+    let the collector's administrator revoke it, and enrol again.
+    """
+    from agent.paths import state
+    from agent.rotation import rotate as take_new_key
+    from checks.errors import UplinkError
+
+    try:
+        done = take_new_key(state())
+    except UplinkError as error:
+        later = "" if error.permanent or error.hold else "; the next delivery tries again"
+        click.echo(f"firstlight: no new key yet: {error}{later}", err=True)
+        raise SystemExit(4 if error.permanent or error.hold else 3) from None
+    from agent.identity import public_key, read_key
+
+    key = public_key(read_key(state().root / done.identity.key_file)).hex()
+    click.echo(f"{done.identity.agent} signs with a new key from now on: {key}")
+    if done.signed_again:
+        runs = "run" if done.signed_again == 1 else "runs"
+        click.echo(f"{done.signed_again} waiting {runs} signed with it; firstlight send delivers")
+
+
 @command.command(short_help="Write a site's salt to a file, for its other agents.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--site", help="Which site [default: this agent's own].")
@@ -59,12 +86,13 @@ def export(file: Path, site: str | None, new: bool) -> None:
     import os
 
     from agent.durable import write_durably
-    from agent.identity import enrolled, load_salts, save_salt
+    from agent.identity import enrolled, load_salts, save_salt, secret_salt
     from agent.paths import state
+    from agent.redaction.at_site import masks_names
 
     at = state()
     name = enrolled(at).site(site)
-    salt = load_salts(at).get(name)
+    salt = secret_salt(at, name) if masks_names(at) else load_salts(at).get(name)
     if salt is None:
         if not new:
             raise BadInput(
@@ -86,7 +114,7 @@ def export(file: Path, site: str | None, new: bool) -> None:
 @click.option("--replace", is_flag=True, help="Take it also where this agent has another salt for the site.")
 def import_(file: Path, replace: bool) -> None:
     """Take over a site's salt from FILE, which `identity export` wrote on another agent of the site."""
-    from agent.identity import enrolled, load_salts, save_salt
+    from agent.identity import load_identity, load_salts, save_salt
     from agent.paths import state
 
     at = state()
@@ -98,7 +126,8 @@ def import_(file: Path, replace: bool) -> None:
         raise BadInput(f"{file}: not a salt file: {error}; firstlight identity export writes one") from error
     if len(given.salt) < SALT_BYTES:
         raise BadInput(f"{file}: the salt is too short to be a secret")
-    name = enrolled(at).site(given.site)
+    identity = load_identity(at)  # a site that masks names gives its secret before the first name is sent
+    name = identity.site(given.site) if identity is not None else given.site
     if load_salts(at).get(name, given.salt) != given.salt and not replace:
         raise BadInput(f"this agent has another salt for {name}; --replace gives its findings new names")
     save_salt(at, name, given.salt)

@@ -9,6 +9,7 @@ from server.delivery.bindings import accept_plan, bind, end_binding, proposals
 from server.delivery.enrolment import enrol, issue_enrolment_token, revoke_agent
 from server.delivery.golives import end_go_live, record_cutover, record_go_live
 from server.delivery.master import add_customer, add_engineer, add_product, add_project, add_site
+from server.delivery.rotation import rotate_key
 
 __all__ = [
     "accept_plan",
@@ -29,4 +30,5 @@ __all__ = [
     "record_go_live",
     "record_handover",
     "revoke_agent",
+    "rotate_key",
 ]

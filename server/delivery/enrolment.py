@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from checks.envelope import Enrolled, Enrolment
 from checks.errors import BadInput
+from checks.machines import same_machine
 from server import audit, keys, store
 from server.auth.secret import digest_of, new_secret
 from server.delivery.names import existing, expected_interval
@@ -23,6 +24,7 @@ from server.tables import AgentKey, AgentRow, EnrolmentToken, Project, Receipt, 
 
 LONGEST = timedelta(days=31)
 KEY_BYTES = 32
+LONGEST_REASON = 500
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -80,9 +82,10 @@ def enrol(session: Session, asked: Enrolment, *, now: datetime) -> Enrolled:
     """Register a machine's key under a token, or its next key if it was enrolled before.
 
     The same machine asking again with the same key and token, because the answer was lost, gets the same
-    answer. Raises `Forbidden` for a token that does not serve, `BadInput` for a malformed key.
+    answer. Raises `Forbidden` for a token that does not serve, `BadInput` for a malformed key or name.
     """
     key = _public_key(asked.public_key)
+    _sound_names(asked)
     token = session.get(EnrolmentToken, digest_of(asked.token), with_for_update=True)
     if token is None:
         raise Forbidden("this enrolment token is not known; ask for one with `firstlight server token`")
@@ -103,10 +106,11 @@ def enrol(session: Session, asked: Enrolment, *, now: datetime) -> Enrolled:
         )
     owner = session.execute(sa.select(AgentKey).where(AgentKey.public_key == key)).scalars().first()
     if owner is not None:
-        raise Forbidden("this key was enrolled before; a copied state folder must make a key of its own")
+        raise Forbidden("this key was enrolled before; enrol once more: the machine then makes another")
     if again and known is not None:
         agent = known
         _rotate(session, agent, asked)
+        _accept_its_branch(session, agent, asked, token, now)
     else:
         target = _target(session, token.site_id, asked, now)
         agent = AgentRow(
@@ -152,6 +156,21 @@ def _rotate(session: Session, agent: AgentRow, asked: Enrolment) -> None:
     agent.fingerprint = asked.fingerprint
 
 
+def _accept_its_branch(
+    session: Session, agent: AgentRow, asked: Enrolment, token: EnrolmentToken, now: datetime
+) -> None:
+    """A machine that stands on a held branch counts again: whoever gave it a token meant this one."""
+    from server.ingest.branches import accept_branch
+
+    held = sa.select(Receipt.id).where(
+        Receipt.agent_id == agent.id, Receipt.hash == asked.last, Receipt.held == "fork"
+    )
+    run = session.scalar(held) if asked.last else None
+    if run is not None:
+        accept_branch(session, run, by=token.created_by, now=now)
+        agent.fingerprint = asked.fingerprint
+
+
 def _target(session: Session, site_id: str, asked: Enrolment, now: datetime) -> TargetRow:
     """The target this machine is: its old one if the fingerprint fits, else the first free name."""
     existing(session, Site, site_id, lock=True)
@@ -164,7 +183,7 @@ def _target(session: Session, site_id: str, asked: Enrolment, now: datetime) -> 
             session.flush()
             return row
         machines = set(session.scalars(sa.select(AgentRow.fingerprint).where(AgentRow.target_id == row.id)))
-        if not machines or (asked.fingerprint and asked.fingerprint in machines):
+        if not machines or (asked.fingerprint and any(same_machine(m, asked.fingerprint) for m in machines)):
             return row
         count += 1
         name = f"{asked.target[:190]}-{count}"
@@ -175,6 +194,11 @@ def _current_key(session: Session, agent_id: str) -> bytes | None:
         AgentKey.agent_id == agent_id, AgentKey.last_sequence.is_(None), AgentKey.revoked_at.is_(None)
     )
     return session.scalar(newest.order_by(AgentKey.id.desc()).limit(1))
+
+
+def answer_again(session: Session, agent: AgentRow) -> Enrolled:
+    """What an agent was told when it enrolled last, for whom the answer was lost on its way."""
+    return _answer(session, agent, existing(session, EnrolmentToken, agent.token_hash))
 
 
 def _answer(session: Session, agent: AgentRow, token: EnrolmentToken) -> Enrolled:
@@ -192,6 +216,18 @@ def _answer(session: Session, agent: AgentRow, token: EnrolmentToken) -> Enrolle
     )
 
 
+def _sound_names(asked: Enrolment) -> None:
+    """Refuse what nobody could read on a page or type in a shell; `site/…` names checks across targets."""
+    for field in ("install", "fingerprint", "target", "agent_version"):
+        text = getattr(asked, field)
+        if not text.isprintable() or text != text.strip():
+            raise BadInput(f"{field} has characters that cannot be printed, or blanks around it")
+    if "/" in asked.target:
+        raise BadInput(
+            f"a machine cannot be called {asked.target!r}: a name has no slash; --target gives another"
+        )
+
+
 def _public_key(text: str) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
@@ -202,11 +238,13 @@ def _public_key(text: str) -> bytes:
     return raw
 
 
-def revoke_agent(session: Session, agent_id: str, *, by: str, now: datetime) -> AgentRow:
+def revoke_agent(session: Session, agent_id: str, *, by: str, now: datetime, reason: str = "") -> AgentRow:
     """Trust no key of an agent any more; enrolling the machine again gives it a new one.
 
-    Raises `Refused` where all its keys are revoked already.
+    What it makes meanwhile waits on the machine. Raises `Refused` where all its keys are revoked already.
     """
+    if len(reason) > LONGEST_REASON:
+        raise BadInput(f"a reason has at most {LONGEST_REASON} characters")
     agent = existing(session, AgentRow, agent_id)
     revoked = session.scalars(
         sa.update(AgentKey)
@@ -216,5 +254,6 @@ def revoke_agent(session: Session, agent_id: str, *, by: str, now: datetime) -> 
     ).all()
     if not revoked:
         raise Refused(f"the keys of agent {agent_id} are already revoked")
-    audit.record(session, now, by, "revoke-agent", f"agent:{agent_id}", f"{len(revoked)} keys")
+    detail = f"{len(revoked)} keys" + (f": {reason.strip()}" if reason.strip() else "")
+    audit.record(session, now, by, "revoke-agent", f"agent:{agent_id}", detail)
     return agent

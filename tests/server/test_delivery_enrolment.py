@@ -113,7 +113,7 @@ def test_a_copied_state_folder_gets_ids_of_its_own(vendor: Database) -> None:
     )
     assert copy.agent != first.agent
     assert (copy.target, copy.target_id != first.target_id) == ("db1-2", True)
-    with pytest.raises(Forbidden, match="key of its own"):
+    with pytest.raises(Forbidden, match="enrolled before"):
         enrol(vendor, install="install-3", fingerprint="machine-3")
 
 
