@@ -1,81 +1,125 @@
-"""Secrets taken out of what is about to leave memory: results, messages and readings.
+"""What must not leave a site, taken out of results, messages and readings before they leave memory.
 
 Detectors look at free text only, never at numbers, ids, statuses or keys. They are the last net: a check
 that could meet a secret compares it at read time and never has it in its reading. Evaluate first, redact
-second. The same secret of a site always has the same token.
+second. Three things follow each other: what looks like a secret or like a person (`agent.redaction`), the
+site's own words and patterns, and names of machines where the site masks those.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 
-from agent.detectors import fitting, is_harmless, names_a_secret
-from checks.fact import Known, Reading, Redacted, Unavailable
-from checks.model import Message, Result, Scalar
+from agent.redaction.cleaning import Texts
+from agent.redaction.masks import Masks
+from agent.redaction.siterules import SiteRules
+from checks.evaluate import Evaluation
+from checks.fact import FACTS, Known, Reading, Redacted, Unavailable
+from checks.model import Message, PlanItem, Result, RunReport, Scalar, ScopeItem, Target
 from checks.snapshot import Readings, Snapshot
 
 
-class Redactor:
-    """Takes secrets out of texts for one site. `salt` is that of the site's finding keys."""
+class Redactor(Texts):
+    """Takes out of runs what must not leave one site: `Texts` does so with each text in them.
 
-    def __init__(self, salt: str) -> None:
-        self._salt = b"firstlight-redaction-v1\0" + salt.encode()
-        self._tokens: dict[str, str] = {}
-        self._clean: dict[str, str] = {}
+    `chosen` is a target's name that may be seen, and `registered` are the ids of targets that the collector
+    knows by a name that is masked now.
+    """
 
-    def token(self, secret: str) -> str:
-        """``[redacted:ab12cd34]``. Slow to make on purpose, so that a token is no help in guessing."""
-        found = self._tokens.get(secret)
-        if found is None:
-            import hashlib
+    def __init__(
+        self,
+        secret: str | Callable[[], str],
+        rules: SiteRules | None = None,
+        masks: Masks | None = None,
+        *,
+        chosen: str = "",
+        registered: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(secret, rules, masks)
+        self._chosen, self._registered = chosen, registered or {}
 
-            digest = hashlib.pbkdf2_hmac("sha256", secret.encode(), self._salt, 20_000, 4)
-            found = self._tokens[secret] = f"[redacted:{digest.hex()}]"
-        return found
+    def target(self, name: str) -> str:
+        """The name of a target as it may leave."""
+        if self._masks is None or name == self._chosen:
+            return name if self._rules is None or name == self._chosen else self._rules.sub(self.token, name)
+        return self._masks.name(name)
 
-    def text(self, text: str) -> str:
-        """The text with every secret in it replaced."""
-        if len(text) < 6:
-            return text
-        clean = self._clean.get(text)
-        if clean is None:
-            clean = text
-            for pattern in fitting(text):
-                clean = pattern.sub(self._replace, clean)
-            self._clean[text] = clean  # remedies and titles are the same at fifty hosts
-        return clean
-
-    def named(self, name: str, value: str) -> str:
-        """The value of a key: replaced as a whole where the key's name says that it is a secret."""
-        if value and names_a_secret(name) and not is_harmless(value):
-            return self.token(value)
-        return self.text(value)
+    def operator(self, name: str) -> str:
+        """Who ran it, as it may leave."""
+        return self.text(name if self._masks is None else self._masks.person(name))
 
     def results(self, results: tuple[Result, ...]) -> tuple[Result, ...]:
         """The results as they may leave; keys, rules and statuses are as they were."""
         return tuple(self._result(result) for result in results)
 
     def snapshot(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot as it may leave: a reading that held a secret is `Redacted` as a whole."""
+        """The snapshot as it may leave: a reading that held what must not is `Redacted` as a whole."""
+        if self._masks is not None:
+            self._masks.know(_hosts_among(each.target.name for each in snapshot.targets) - {self._chosen})
         targets = tuple(self._readings(readings) for readings in snapshot.targets)
         recorded = self.results(snapshot.recorded)
-        return msgspec.structs.replace(snapshot, targets=targets, recorded=recorded)
+        narrowing = msgspec.structs.replace(
+            snapshot.narrowing, target=tuple(map(self.target, snapshot.narrowing.target))
+        )
+        return msgspec.structs.replace(snapshot, targets=targets, recorded=recorded, narrowing=narrowing)
+
+    def evaluation(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation as it may leave."""
+        return Evaluation(
+            results=self.results(evaluation.results),
+            scope=self._scope(evaluation.scope),
+            basis={
+                key: tuple((self.target(target), self._named_fact(fact)) for target, fact in read)
+                for key, read in evaluation.basis.items()
+            },
+        )
+
+    def items(self, items: tuple[PlanItem, ...]) -> tuple[PlanItem, ...]:
+        """The items of a plan as they may leave."""
+        return tuple(_with_target(item, self.target(item.target)) for item in items)
+
+    def report(self, report: RunReport) -> RunReport:
+        """A run's report as it may leave. What was redacted stays as it is, and so does every key."""
+        narrowing = report.narrowing
+        return msgspec.structs.replace(
+            report,
+            plan=self.items(report.plan),
+            scope=self._scope(report.scope),
+            narrowing=msgspec.structs.replace(narrowing, target=tuple(map(self.target, narrowing.target))),
+            operator=self.operator(report.operator)[:200],
+            stage=self.text(report.stage)[:100],
+            targets=tuple(self._target(target) for target in report.targets),
+            results=self.results(report.results),
+        )
+
+    def _named_fact(self, fact: str) -> str:
+        """A fact's id: a name, by which a snapshot is evaluated again, so no detector looks at it."""
+        return self._by_site(fact)
 
     def _result(self, result: Result) -> Result:
         args, evidence = self._scalars(result.message.args), self._scalars(result.evidence)
-        template, remedy = self.text(result.message.template), self.text(result.remedy)
-        object = self.text(result.object)
+        template, remedy = self.text(result.message.template)[:4000], self.text(result.remedy)[:4000]
+        object, title = self.text(result.object)[:500], self.text(result.title)[:500]
+        target = self.target(result.target)
         if (
             args is result.message.args
             and evidence is result.evidence
             and (template, remedy, object) == (result.message.template, result.remedy, result.object)
+            and (title, target) == (result.title, result.target)
         ):
             return result
         return msgspec.structs.replace(
-            result, message=Message(template, args), evidence=evidence, remedy=remedy, object=object
+            result,
+            target=target,
+            title=title,
+            message=Message(template, args),
+            evidence=evidence,
+            remedy=remedy,
+            object=object,
         )
 
     def _scalars(self, values: dict[str, Scalar]) -> dict[str, Scalar]:
@@ -85,10 +129,28 @@ class Redactor:
         }
         return values if clean == values else clean
 
+    def _scope(self, scope: tuple[ScopeItem, ...]) -> tuple[ScopeItem, ...]:
+        return tuple(_with_target(item, self.target(item.target)) for item in scope)
+
+    def _target(self, target: Target) -> Target:
+        name, vantage = self.target(target.name), target.vantage
+        if vantage not in ("", "local"):
+            vantage = self.target(vantage)
+        if (name, vantage) == (target.name, target.vantage):
+            return target
+        return Target(name, target.id or self._registered.get(target.name, ""), vantage)
+
     def _readings(self, readings: Readings) -> Readings:
-        values = {name: self._reading(name, reading) for name, reading in readings.values.items()}
+        values, durations = {}, {}
+        for fact, reading in readings.values.items():
+            name = self._named_fact(fact)
+            values[name] = self._reading(fact, reading)
+            if fact in readings.duration_ms:
+                durations[name] = readings.duration_ms[fact]
         lost = readings.lost and Unavailable(self.text(readings.lost.reason), readings.lost.cause)
-        return msgspec.structs.replace(readings, values=values, lost=lost)
+        return msgspec.structs.replace(
+            readings, target=self._target(readings.target), values=values, duration_ms=durations, lost=lost
+        )
 
     def _reading(self, fact: str, reading: Reading) -> Reading:
         if isinstance(reading, Unavailable):
@@ -96,34 +158,46 @@ class Redactor:
         if not isinstance(reading, Known):
             return reading
         plain = msgspec.to_builtins(reading.value)
-        secret = self._first_secret(_key_of(fact), plain)
-        return Redacted(secret) if secret else reading
+        found = self._first_change(_key_of(fact), plain)
+        if not found:
+            return reading
+        secret = _REDACTED.search(found)
+        return Redacted(secret[0] if secret else self._token_of(fact, reading.value))
 
-    def _first_secret(self, name: str, value: Any) -> str:
-        """The token of the first secret inside plain JSON shapes; empty where there is none."""
+    def _first_change(self, name: str, value: Any) -> str:
+        """The first text inside plain JSON shapes that is not what it was; empty where there is none."""
         if isinstance(value, str):
             clean = self.named(name, value)
-            return "" if clean == value else re.search(_TOKEN, clean)[0]  # type: ignore[index]
+            return "" if clean == value else clean
         if isinstance(value, dict):
             parts: Any = value.items()
+            if self._masks is not None and any(self.text(str(key)) != str(key) for key in value):
+                return "key"
         elif isinstance(value, list | tuple):
             parts = ((name, part) for part in value)
         else:
             return ""
-        return next((token for key, part in parts if (token := self._first_secret(str(key), part))), "")
+        return next((found for key, part in parts if (found := self._first_change(str(key), part))), "")
 
-    def _replace(self, match: re.Match[str]) -> str:
-        secret = match["secret"]
-        bare = secret.strip("\"'")
-        if not bare or is_harmless(bare):
-            return match[0]
-        start, end = match.start("secret") - match.start(), match.end("secret") - match.start()
-        return match[0][:start] + secret.replace(bare, self.token(bare)) + match[0][end:]
+    def _token_of(self, fact: str, value: Any) -> str:
+        """A token for a whole reading with masked names in it: another one where the reading has changed."""
+        made = FACTS.get(fact.partition("(")[0])
+        settled = value if made is None else made.settled(value)
+        return f"[masked:{self.digest(msgspec.json.encode(settled, order='deterministic').decode())}]"
 
 
-_TOKEN: Final = r"\[redacted:[0-9a-f]{8}\]"
+_REDACTED: Final = re.compile(r"\[redacted:[0-9a-f]{8}\]")
+_TOKENS: Final = re.compile(r"(?:\[(?:redacted|masked):[0-9a-f]{8}\]\W*)+")
 
 _KEY: Final = re.compile(r"[(\s]key=([^,)]*)")
+
+
+def _with_target(item: Any, target: str) -> Any:
+    return item if item.target == target else msgspec.structs.replace(item, target=target)
+
+
+def _hosts_among(names: Iterable[str]) -> set[str]:
+    return {name for name in names if not name.startswith("site/")}
 
 
 def _key_of(fact: str) -> str:

@@ -23,6 +23,9 @@ class Recorded:
     def same(self, made: Result) -> Result | None:
         """What was recorded of the finding that `made` is about, under its rule; it keeps the new key."""
         found = self.by_key.get(made.key) or self.by_name.get((made.target, made.item, made.object))
+        if found is None:  # an object whose name was masked: the one result of its rule can be no other's
+            alone = [each for each in self.results if (each.target, each.item) == (made.target, made.item)]
+            found = alone[0] if len(alone) == 1 else None
         if found is None or found.rule != made.rule:
             return None
         return _marked(msgspec.structs.replace(found, key=made.key))

@@ -12,6 +12,7 @@ from paramiko import AuthenticationException, BadAuthenticationType, SSHExceptio
 from agent.targets.credentials import Credentials
 from agent.targets.route import Route
 from checks.errors import Unreachable
+from checks.secret import Secret
 
 if TYPE_CHECKING:
     from paramiko import PKey, Transport
@@ -41,11 +42,12 @@ class _Login:
                 return
         password = credentials.password(route)
         # A server that only asks interactively is answered with the password as well.
-        if password is not None and self._attempt(
-            "the password", partial(self._transport.auth_password, self._user, password, fallback=True)
-        ):
+        if password is not None and self._attempt("the password", partial(self._say, password)):
             return
         raise Unreachable(self._refused(route, credentials, len(keys) - MAX_KEYS), "authentication")
+
+    def _say(self, password: Secret) -> list[str]:
+        return self._transport.auth_password(self._user, password.reveal(), fallback=True)
 
     def _attempt(self, what: str, ask: Callable[[], list[str]]) -> bool:
         """Whether that let the user in; what the server still wants is remembered."""

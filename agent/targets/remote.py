@@ -27,6 +27,7 @@ from checks.facts.asks import (
     Recall,
     RecallAccepted,
     RecallAnswer,
+    RecallDeliveries,
     RunCommand,
     Talk,
     is_template,
@@ -302,6 +303,8 @@ class RemoteTarget:
 
 def _pointless(ask: Ask) -> Failed | None:
     """Why there is no use in asking at all, as where this is asked of the machine itself."""
+    if isinstance(ask, RecallDeliveries):
+        return Failed("an agent's deliveries are told on its own machine only", "unsupported")
     if isinstance(ask, Connect | Talk):
         port = ask.port if isinstance(ask, Connect) else ask.destination[1]
         good = isinstance(port, int) and 0 < port < 65536

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checks.facts.database import Refused
 from checks.facts.secrets import masked
+from checks.secret import Secret
 
 if TYPE_CHECKING:
     from checks.facts.database import AskDatabase
@@ -63,7 +64,7 @@ _WORDS: Final = (
 )
 
 
-def told(problem: BaseException, ask: AskDatabase, secret: str) -> Refused:
+def told(problem: BaseException, ask: AskDatabase, secret: Secret) -> Refused:
     """The cause, and a sentence that says what is missing where it is a privilege."""
     said = scrubbed(_first_line(problem), secret)
     cause = _cause(problem, said)
@@ -107,10 +108,9 @@ def _grant_for(said: str, ask: AskDatabase) -> tuple[str, ...]:
     return ()
 
 
-def scrubbed(text: str, secret: str) -> str:
+def scrubbed(text: str, secret: Secret) -> str:
     """Words of a driver without the secret, in whatever they repeat of what they were given."""
-    if secret:
-        text = text.replace(secret, "***")
+    text = secret.scrubbed(text)
     return masked(text)[:SAID_LIMIT]
 
 

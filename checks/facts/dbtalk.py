@@ -17,7 +17,8 @@ from checks.facts.dbdrivers import GRACE_S, OPENERS, Session, load, watch
 from checks.facts.dberrors import told
 from checks.facts.deadline import Deadline
 from checks.facts.dial import NotConnected
-from checks.facts.named_secret import secret_of
+from checks.facts.named_secret import secret_if_named
+from checks.secret import Secret
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def converse(ask: AskDatabase, dialer: Dialer) -> Talked:
     """One connection, all statements, and everything closed. Raises `NotReadable` where it cannot be had."""
-    secret = secret_of(ask.password) if ask.password else ""
+    secret = secret_if_named(ask.password)
     product = ask.address.product
     load(product)
     began = monotonic()
@@ -46,7 +47,7 @@ def converse(ask: AskDatabase, dialer: Dialer) -> Talked:
 
 
 def _no_session(
-    problem: BaseException, ask: AskDatabase, secret: str, dialer: Dialer, deadline: Deadline
+    problem: BaseException, ask: AskDatabase, secret: Secret, dialer: Dialer, deadline: Deadline
 ) -> NotReadable:
     """Why there is no session, told by what a plain connect says where the driver's words do not."""
     if isinstance(problem, NotReadable):
@@ -67,7 +68,7 @@ def _no_session(
 
 
 def _run_all(
-    session: Session, ask: AskDatabase, secret: str, deadline: Deadline
+    session: Session, ask: AskDatabase, secret: Secret, deadline: Deadline
 ) -> tuple[tuple[Rows | Refused, ...], tuple[tuple[float, float], ...]]:
     import sqlalchemy as sa
 

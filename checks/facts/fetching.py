@@ -21,7 +21,7 @@ from checks.fact import NotReadable
 from checks.facts.deadline import Deadline
 from checks.facts.dial import NotConnected
 from checks.facts.http import BODY_LIMIT, MAX_HOPS, Fetch, Said, header_lines, looked_up
-from checks.facts.named_secret import secret_of
+from checks.facts.named_secret import secret_if_named, secret_of
 from checks.facts.secrets import masked
 from checks.facts.tlscontext import VERIFIED, ascii_host, context, open_context, words
 
@@ -39,8 +39,8 @@ def fetch(ask: Fetch, dialer: Dialer) -> Said:
     """The answer, or what hindered it. Raises `NotReadable` where the request cannot even be tried."""
     headers = {"User-Agent": "firstlight", "Accept": "*/*", "Accept-Encoding": "gzip"} | header_lines(ask)
     if ask.bearer:
-        headers["Authorization"] = f"Bearer {secret_of(ask.bearer)}"
-    login = (ask.user, secret_of(ask.password) if ask.password else "") if ask.user else None
+        headers["Authorization"] = f"Bearer {secret_of(ask.bearer).reveal()}"
+    login = (ask.user, secret_if_named(ask.password).reveal()) if ask.user else None
     trusted = context(ask.ca) if ask.verify else open_context()
     hops: list[str] = []
     began = monotonic()

@@ -268,4 +268,4 @@ def header_lines(ask: Fetch) -> dict[str, str]:
 
 def looked_up(value: str) -> str:
     """The secret that a value names, or the value."""
-    return secret_of(value) if re.match(r"env:[A-Za-z_]\w*$|file:/", value) else value
+    return secret_of(value).reveal() if re.match(r"env:[A-Za-z_]\w*$|file:/", value) else value

@@ -58,7 +58,7 @@ def _public_of_key(data: bytes, where: str, passphrase: str) -> bytes:
     """The public half of a private key. Nothing of an error is passed on: it may quote what it read."""
     from cryptography.hazmat.primitives import serialization
 
-    secret = secret_of(passphrase).encode() if passphrase else None
+    secret = secret_of(passphrase).reveal().encode() if passphrase else None
     if data[:1] == b"\x30":
         return _public_of_der(data, where, passphrase, secret)
     for label, block in blocks_of(data):

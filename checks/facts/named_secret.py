@@ -10,6 +10,7 @@ from typing import Final
 
 from checks.errors import BadInput
 from checks.fact import NotReadable
+from checks.secret import NONE, Secret
 
 LIMIT: Final = 64 * 1024
 _NAMED: Final = r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|\{[A-Za-z_][A-Za-z0-9_]*\}|"
@@ -22,7 +23,7 @@ def refuse_unnamed(where: str, what: str) -> None:
         raise BadInput(f"secret of {what}: write env:NAME or file:/path, never the secret")
 
 
-def secret_of(where: str) -> str:
+def secret_of(where: str) -> Secret:
     """The secret, without the line end that editors leave. Raises `NotReadable` (failed) without one."""
     kind, _, name = where.partition(":")
     if kind == "env":
@@ -31,7 +32,7 @@ def secret_of(where: str) -> str:
         secret = os.environ.get(name)
         if not secret:
             raise NotReadable(f"the environment variable {name} is not set")
-        return secret
+        return Secret(secret)
     if kind != "file":
         raise NotReadable("a secret is named env:NAME or file:/path")
     try:
@@ -41,4 +42,9 @@ def secret_of(where: str) -> str:
         raise NotReadable(f"the secret cannot be read: {name}: {error.strerror}") from error
     if len(data) > LIMIT:
         raise NotReadable(f"the secret cannot be read: {name} is larger than {LIMIT} bytes")
-    return data.decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    return Secret(data.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
+
+
+def secret_if_named(where: str) -> Secret:
+    """The secret, or none where none is named. Raises `NotReadable` (failed) where it cannot be had."""
+    return secret_of(where) if where else NONE

@@ -174,7 +174,7 @@ def pkcs12_of(data: bytes, where: str, passphrase: str) -> tuple[Any, list[x509.
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import pkcs12
 
-    secret = secret_of(passphrase).encode() if passphrase else None
+    secret = secret_of(passphrase).reveal().encode() if passphrase else None
     try:
         store = pkcs12.load_pkcs12(data, secret)
     except UnsupportedAlgorithm as error:

@@ -86,7 +86,8 @@ class ProxyConnect(Talk, frozen=True, tag="proxy-connect"):
             raise NotReadable(f"a proxy such as {self.proxy} cannot be tried", "unsupported")
         lines = [f"CONNECT {self.to} HTTP/1.1", f"Host: {self.to}", "User-Agent: firstlight"]
         if self.login:
-            lines.append(f"Proxy-Authorization: Basic {b64encode(secret_of(self.login).encode()).decode()}")
+            login = b64encode(secret_of(self.login).reveal().encode()).decode()
+            lines.append(f"Proxy-Authorization: Basic {login}")
         seconds = float(self.timeout)
         try:
             with Deadline(seconds) as deadline, dialer.connect(place[1], place[2], seconds) as link:

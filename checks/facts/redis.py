@@ -14,8 +14,9 @@ import msgspec
 
 from checks.fact import Fact, NotReadable, fact
 from checks.facts.asks import Ask, Talk
-from checks.facts.named_secret import refuse_unnamed, secret_of
+from checks.facts.named_secret import refuse_unnamed, secret_if_named
 from checks.facts.resp import RedisError, Replies, Reply
+from checks.secret import Secret
 
 if TYPE_CHECKING:
     import socket
@@ -57,14 +58,14 @@ class AskRedis(Talk, frozen=True, tag="redis"):
         return f"ask Redis at {self.host}:{self.port}: PING, INFO, CONFIG GET {' '.join(SETTINGS)}"
 
     def talk(self, dialer: Dialer) -> RedisSaid:
-        secret = secret_of(self.password) if self.password else ""
+        secret = secret_if_named(self.password)
         try:
             return _converse(self, secret, dialer)
         except RedisError as problem:
-            raise NotReadable(_clean(str(problem), secret), _cause(problem)) from None
+            raise NotReadable(secret.scrubbed(str(problem)), _cause(problem)) from None
 
 
-def _converse(ask: AskRedis, secret: str, dialer: Dialer) -> RedisSaid:
+def _converse(ask: AskRedis, secret: Secret, dialer: Dialer) -> RedisSaid:
     import ssl
 
     from checks.facts.deadline import Deadline
@@ -99,7 +100,7 @@ def _context(ask: AskRedis) -> Any:
     return context(ask.ca) if ask.tls == "verify" else open_context()
 
 
-def _asked(ask: AskRedis, secret: str, link: socket.socket) -> RedisSaid:
+def _asked(ask: AskRedis, secret: Secret, link: socket.socket) -> RedisSaid:
     replies = Replies(link)
 
     def say(*words: str) -> Reply:
@@ -119,7 +120,7 @@ def _asked(ask: AskRedis, secret: str, link: socket.socket) -> RedisSaid:
         unknown = "password"
     if secret:
         try:
-            say("AUTH", *([ask.user] if ask.user else []), secret)
+            say("AUTH", *([ask.user] if ask.user else []), secret.reveal())
         except RedisError as problem:
             # Where none is set every login is one too many, and everything is told anyway.
             if unknown == "password" or problem.code != "ERR":
@@ -129,29 +130,25 @@ def _asked(ask: AskRedis, secret: str, link: socket.socket) -> RedisSaid:
     return _told(unknown, secret, say)
 
 
-def _told(unknown: str, secret: str, say: Any) -> RedisSaid:
+def _told(unknown: str, secret: Secret, say: Any) -> RedisSaid:
     denied: dict[str, str] = {}
     info, settings = "", {}
     try:
         reply = say("INFO")
         info = reply if isinstance(reply, str) else ""
     except RedisError as problem:
-        denied["INFO"] = _clean(str(problem), secret)
+        denied["INFO"] = secret.scrubbed(str(problem))
     for name in SETTINGS:
         try:
             pair = say("CONFIG", "GET", name)
         except RedisError as problem:
-            denied["CONFIG"] = _clean(str(problem), secret)
+            denied["CONFIG"] = secret.scrubbed(str(problem))
             break
         if isinstance(pair, tuple) and len(pair) == 2:
             settings[name] = str(pair[1])[:500]
     with suppress(RedisError, NotReadable, OSError):
         say("QUIT")
     return RedisSaid(unknown, info, settings, denied)
-
-
-def _clean(text: str, secret: str) -> str:
-    return text.replace(secret, "***") if secret else text
 
 
 def _cause(problem: RedisError) -> str:

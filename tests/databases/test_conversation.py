@@ -41,6 +41,7 @@ from checks.facts.mysql import read_server as read_mysql
 from checks.facts.postgres import PostgresHealth
 from checks.facts.postgres import read_server as read_postgres
 from checks.facts.sqltext import unsafe
+from checks.secret import NONE, Secret
 
 DB = "env:FL_DB"
 PRODUCTS: tuple[Product, ...] = get_args(Product)
@@ -221,12 +222,12 @@ ASK = AskDatabase(at("postgresql", 1), DB, ("SELECT 1",))
     ],
 )
 def test_errors_have_their_cause(problem: BaseException, cause: str) -> None:
-    assert told(problem, ASK, "").cause == cause
+    assert told(problem, ASK, NONE).cause == cause
 
 
 @given(st.text(max_size=300), st.integers() | st.none() | st.text(max_size=5))
 def test_any_error_is_told_without_the_secret(text: str, first: object) -> None:
-    said = told(Complaint(first, f"{text}{PASSWORD}{text}"), ASK, PASSWORD)
+    said = told(Complaint(first, f"{text}{PASSWORD}{text}"), ASK, Secret(PASSWORD))
     assert PASSWORD not in said.reason
     assert len(said.reason) < 1000
 

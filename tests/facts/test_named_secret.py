@@ -16,8 +16,8 @@ from checks.facts.named_secret import LIMIT, refuse_unnamed, secret_of
 def test_a_secret_is_in_the_environment_or_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FL_SECRET", "open sesame")
     (tmp_path / "secret").write_text("from a file \r\n")
-    assert secret_of("env:FL_SECRET") == "open sesame"
-    assert secret_of(f"file:{tmp_path}/secret") == "from a file "
+    assert secret_of("env:FL_SECRET").reveal() == "open sesame"
+    assert secret_of(f"file:{tmp_path}/secret").reveal() == "from a file "
 
 
 @pytest.mark.parametrize("where", ["env:FL_NOBODY_SETS", "file:/nowhere/at/all", "file:/", "open sesame", ""])

@@ -43,7 +43,7 @@ HARMLESS = [
     "deploy ALL=(root) NOPASSWD: /usr/bin/sh -s, /bin/sh -s",
     "3.2 % free on /data",
     "https://collector.example:8443/runs/1",
-    "http://proxy:3128/ for user@example.org",
+    "http://proxy:3128/ for user@host",
     "max_tokens=5, token_ttl: 30 s",
     "bypass: 3, compass=north, passed: 12",
     "password: {value}",
