@@ -50,9 +50,11 @@ bench: $(VENV)/.test
 	$(BIN)/python -m compileall -q agent checks reports server
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/local.py
+	$(BIN)/python bench/idle.py --seconds 60
 	$(BIN)/python bench/cheap.py --no-peers   # without it testinfra and serverspec too
 	$(BIN)/python bench/ssh.py --no-peers   # without it all peers too, which takes a quarter of an hour
 	$(BIN)/python bench/ingest.py
+	$(BIN)/python bench/chaos.py --runs 1000 --agent-kills 100 --server-kills 20   # all of it without options
 
 # What is generated from the code and kept in the repository; the tests say when it is stale.
 docs: $(VENV)/.test

@@ -35,6 +35,18 @@ def exclusive(path: Path, *, wait_s: float | None = None) -> Iterator[None]:
         os.close(descriptor)
 
 
+def take(path: Path) -> int | None:
+    """Lock the file `path` without waiting; the open descriptor, or None where another process holds it.
+
+    The lock lasts until the descriptor is closed here and in every child that it was given to.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if _taken(descriptor, block=False):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
 def _taken(descriptor: int, *, block: bool) -> bool:
     if os.name != "posix":
         return _taken_on_windows(descriptor)

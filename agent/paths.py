@@ -28,6 +28,16 @@ class State(msgspec.Struct, frozen=True):
         return self.root / "identity.json"
 
     @property
+    def renewal(self) -> Path:
+        """A new key that the collector has not confirmed yet."""
+        return self.root / "renewal.json"
+
+    @property
+    def enrolling(self) -> Path:
+        """An enrolment that the collector has not answered yet."""
+        return self.root / "enrolling.json"
+
+    @property
     def install(self) -> Path:
         return self.root / "install-id"
 
@@ -38,6 +48,26 @@ class State(msgspec.Struct, frozen=True):
     @property
     def salts(self) -> Path:
         return self.root / "salts.json"
+
+    @property
+    def salts_lock(self) -> Path:
+        """Held while a site's secret is made."""
+        return self.root / "salts.lock"
+
+    @property
+    def redaction_key(self) -> Path:
+        """What this machine's tokens are keyed with where its site has no secret."""
+        return self.root / "redaction-key"
+
+    @property
+    def masks(self) -> Path:
+        """What the tokens of masked names stand for; never leaves this machine."""
+        return self.root / "masks.json"
+
+    @property
+    def masks_lock(self) -> Path:
+        """Held while more tokens are written down."""
+        return self.root / "masks.lock"
 
     @property
     def sequence(self) -> Path:
@@ -58,6 +88,50 @@ class State(msgspec.Struct, frozen=True):
         return self.root / "spool"
 
     @property
+    def losses(self) -> Path:
+        """What was dropped under pressure and travels with the next run; written under the sequence lock."""
+        return self.root / "losses.json"
+
+    @property
+    def retry(self) -> Path:
+        """When delivery is tried again, and why not sooner."""
+        return self.root / "retry.json"
+
+    @property
+    def delivered(self) -> Path:
+        """The last acknowledgement: when, and the highest number that the collector held by then."""
+        return self.root / "delivered.json"
+
+    @property
+    def clock(self) -> Path:
+        """How far the collector's clock was from ours at the last delivery."""
+        return self.root / "clock.json"
+
+    @property
+    def exports(self) -> Path:
+        """What was carried out of here on files, and what came back."""
+        return self.root / "exports.json"
+
+    @property
+    def rules(self) -> Path:
+        """What the collector published for this site, and what the site allowed of it."""
+        return self.root / "rules"
+
+    @property
+    def rules_file(self) -> Path:
+        return self.rules / "held"
+
+    @property
+    def rules_announced(self) -> Path:
+        """Which version the collector says it has."""
+        return self.rules / "announced.json"
+
+    @property
+    def rules_lock(self) -> Path:
+        """Held while rules are taken in."""
+        return self.root / "rules.lock"
+
+    @property
     def baselines(self) -> Path:
         return self.root / "baselines"
 
@@ -72,6 +146,20 @@ class State(msgspec.Struct, frozen=True):
     @property
     def answers(self) -> Path:
         return self.root / "answers"
+
+    @property
+    def schedules(self) -> Path:
+        """A file a schedule: what became of its last run. A lock beside it is held while one runs."""
+        return self.root / "schedules"
+
+    @property
+    def loop_lock(self) -> Path:
+        """Held by `firstlight agent` for as long as it stays."""
+        return self.root / "agent.lock"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log" / "agent.log"
 
     def prepare(self) -> None:
         """Make the folder, private. Raises `BadInput` where it belongs to someone else, `OSError` else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,95 +11,264 @@ import click
 from checks.errors import BadInput
 
 if TYPE_CHECKING:
-    from agent.install import Wakeup
+    from agent.identity import Identity
+    from agent.install.wanted import Wakeup
+    from agent.paths import State
+    from checks.rules import ScheduleEntry
+
+FORMS = ("systemd", "cron", "windows")
 
 
 @click.command(short_help="Check this machine every so often.")
-@click.option("--every", default="1d", show_default=True, metavar="SPAN", help="30 min, 6h, 1d …")
+@click.option(
+    "--every", metavar="SPAN", help="30 min, 6h, 1d … [default: what the enrolment expects, else 1d]"
+)
 @click.option("--profile", metavar="PROFILE", help="What to check [default: the profile of the enrolment].")
 @click.option("--site", help="The site to report for, where the agent has several.")
-@click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
+@click.option("--user", metavar="NAME", help="The account it runs as; only root may name one.")
 @click.option(
-    "--print", "printed", type=click.Choice(["systemd", "cron"]), help="Print this form, write nothing."
+    "--grant",
+    type=click.Choice(["read"]),
+    help="What --user may do beyond its account: read every file, look at every process (systemd).",
 )
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
+@click.option("--print", "printed", type=click.Choice(FORMS), help="Print this form, write nothing.")
 @click.option(
     "--into",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     help="Write the files into this folder and start nothing (for packages and images).",
 )
-@click.option("--remove", "removing", is_flag=True, help="Take the schedule away.")
+@click.option("--remove", "removing", is_flag=True, help="Take everything that install wrote away.")
 def command(
-    every: str,
+    every: str | None,
     profile: str | None,
     site: str | None,
+    user: str | None,
+    grant: str | None,
     dry_run: bool,
     printed: str | None,
     into: Path | None,
     removing: bool,
 ) -> None:
-    """Check this machine every so often: by a systemd timer where systemd runs, else by one cron line.
+    """Have this machine wake the agent: by systemd timers where systemd runs, by one cron line, or by a task
+    of Windows.
+
+    What is checked when stands in config.toml of the state folder, and comes from the collector. --every,
+    --profile and --site write one schedule, called default, into config.toml, and so does install where there
+    is no schedule at all.
 
     Typed again it replaces what is there. It says what it wrote and how to take it away.
     """
-    from agent import install as place
+    from agent.install import placing
+    from agent.paths import state
 
+    at = state()
     try:
         if removing:
-            for line in place.remove() or ["nothing was installed"]:
-                click.echo(line)
+            _remove(at)
             return
-        wakeup = _wakeup(every, profile, site)
-        form = printed or ("systemd" if place.runs_systemd() else "cron")
+        entry = _default(at, every, profile, site)
+        wakeup, text = _wanted(at, entry, user, grant)
+        form = printed or placing.form_here()
         if dry_run or printed:
-            click.echo(_text(wakeup, form), nl=False)
+            click.echo(("" if printed else _config_shown(text, at)) + _shown(wakeup, form), nl=False)
         elif into is not None:
-            for path in _write(wakeup, form, into):
+            for path in placing.write_files(wakeup, form, into):
                 click.echo(f"wrote {path}")
+            if text is not None:
+                click.echo(f"the schedule itself belongs into {at.config} of the machine:\n{_block(text)}")
         else:
-            for line in place.install(wakeup):
-                click.echo(line)
-            click.echo("to take it away: firstlight install --remove")
+            _install(at, wakeup, form, text)
     except OSError as error:
         click.echo(f"firstlight: {error.filename or 'install'}: {error.strerror or error}", err=True)
         raise SystemExit(3) from None
 
 
-def _wakeup(every: str, profile: str | None, site: str | None) -> Wakeup:
-    from agent.identity import fingerprint, host_name, load_identity
-    from agent.install import Wakeup, program
-    from agent.paths import state
-    from agent.schedule import parse_every
+def _install(at: State, wakeup: Wakeup, form: str, text: str | None) -> None:
+    from agent.install import block, placing
 
-    at = state()
+    placing.refuse_unplaceable(wakeup)
+    if text is not None:
+        block.write_text(at, text, wakeup.user)
+        click.echo(f"wrote the schedule default into {at.config}")
+    else:
+        with block.acting_as(at.root, wakeup.user):
+            pass  # the folder is there, and belongs to whoever uses it
+    for line in [*placing.install(wakeup), *_coarse(wakeup, form)]:
+        click.echo(line)
+    click.echo("to see when it checks next: firstlight agent --list")
+    click.echo("to take it away: firstlight install --remove")
+
+
+def _remove(at: State) -> None:
+    from agent.install import block, placing
+
+    gone = placing.remove()
+    text = block.read_text(at)
+    kept = block.without_block(text, str(at.config))
+    if kept != text:
+        block.write_text(at, kept, _owner(at))
+        gone.append(f"removed the schedule default from {at.config}")
+    for line in gone or ["nothing was installed"]:
+        click.echo(line)
+
+
+def _default(at: State, every: str | None, profile: str | None, site: str | None) -> ScheduleEntry | None:
+    """The schedule that the options ask for; None where they ask for none and there are others."""
+    from agent.config import load_config
+    from agent.identity import load_identity
+    from agent.schedules.known import DEFAULT, known_schedules
+    from checks.rules import ScheduleEntry
+    from checks.schedules.timing import read_timing
+
     identity = load_identity(at)
-    if site is not None:
-        if identity is None:
-            raise BadInput(f"--site {site}: this machine is not enrolled; firstlight enrol URL --token TOKEN")
-        identity.site(site)
-    chosen = profile or (identity.profile if identity else "") or "linux-server"
-    if "/" in chosen or chosen.endswith((".yaml", ".yml")):
-        chosen = str(Path(chosen).absolute())
-        if not Path(chosen).is_file():
-            raise BadInput(f"--profile {chosen}: no such file")
-    words = [*program(), "check", chosen, "--trigger", "schedule", *(["--site", site] if site else [])]
-    if any(not word.isprintable() for word in words):
+    config = load_config(at)
+    known = known_schedules(at, config)
+    if every is profile is site is None and any(each.origin != "enrolment" for each in known):
+        return None
+    before = next((entry for entry in config.schedules if entry.name == DEFAULT), None)
+    expected = next((each.entry.every for each in known if each.origin == "enrolment"), "1d")
+    entry = ScheduleEntry(
+        DEFAULT,
+        every=every if every is not None else before.every if before and before.every else expected,
+        profile=_profile(profile) if profile else before.profile if before else "",
+        site=_site(site, identity) if site else before.site if before else "",
+    )
+    if not all(text.isprintable() for text in (entry.every, entry.profile, entry.site)):
         raise BadInput("a schedule cannot hold line breaks or control characters")
-    return Wakeup(words, str(at.root), parse_every(every, fingerprint(host_name())))
+    try:
+        read_timing(entry)
+    except BadInput as error:
+        raise BadInput(f"--every: {str(error).partition(': ')[2]}") from error
+    return entry
 
 
-def _text(wakeup: Wakeup, form: str) -> str:
-    from agent import install as place
-    from agent.schedule import cron_line
+def _profile(named: str) -> str:
+    """A profile by name, or the absolute path of its file."""
+    from agent.schedules.known import is_path
 
-    root = place.is_root()
+    if not is_path(named):
+        return named
+    path = Path(named).absolute()
+    if not path.is_file():
+        raise BadInput(f"--profile {path}: no such file")
+    return str(path)
+
+
+def _site(named: str, identity: Identity | None) -> str:
+    if identity is None:
+        raise BadInput(f"--site {named}: this machine is not enrolled; firstlight enrol URL --token TOKEN")
+    return identity.site(named)
+
+
+def _wanted(
+    at: State, entry: ScheduleEntry | None, user: str | None, grant: str | None
+) -> tuple[Wakeup, str | None]:
+    """What is to be installed, and the configuration as it is to be (None: as it is)."""
+    from agent.config import load_config, read_config
+    from agent.install import block
+    from agent.install.start import is_root, program
+    from agent.install.wanted import Wakeup
+    from agent.schedules.surroundings import machine
+
+    text = None if entry is None else block.with_block(block.read_text(at), entry, str(at.config))
+    config = load_config(at) if text is None else read_config(text.encode(), str(at.config))
+    wakeup = Wakeup(
+        program(),
+        str(at.root),
+        machine(),
+        config.schedules,
+        system=is_root(),
+        user=_account(user),
+        reads=grant == "read",
+    )
+    if wakeup.reads and not wakeup.user:
+        raise BadInput("--grant read is for an account that --user names; root may read everything")
+    if any(not word.isprintable() for word in [*wakeup.program, wakeup.state]):
+        raise BadInput("a schedule cannot hold line breaks or control characters")
+    return wakeup, text
+
+
+def _account(user: str | None) -> str:
+    """The account to run as, empty for whoever installs."""
+    from agent.install.placing import WINDOWS
+    from agent.install.start import is_root
+
+    if user is None:
+        return ""
+    if WINDOWS:
+        return user
+    if not is_root():
+        raise BadInput(f"--user {user:.100}: only root may choose an account; leave it out, or use sudo")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?", user):
+        raise BadInput(f"--user {user!r:.100}: not the name of an account, such as firstlight")
+    import pwd
+
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        raise BadInput(
+            f"--user {user}: there is no such account; useradd --system --home-dir /nonexistent "
+            f"--shell /usr/sbin/nologin {user} makes it"
+        ) from None
+    return "" if user == "root" else user
+
+
+def _owner(at: State) -> str:
+    """The account that the state folder belongs to, where root changes it for another."""
+    import pwd
+
+    from agent.install.placing import WINDOWS
+    from agent.install.start import is_root
+
+    if WINDOWS or not is_root() or (owner := at.root.stat().st_uid) == 0:
+        return ""
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        raise BadInput(f"{at.root} belongs to user id {owner}, who is no account here") from None
+
+
+def _shown(wakeup: Wakeup, form: str) -> str:
+    """What wakes the agent, as the form has it; several files each under its name."""
     if form == "cron":
-        return cron_line(wakeup.schedule, wakeup.command, wakeup.state, user="root" if root else "")
-    return "\n".join(f"# {name}\n{text}" for name, text in place.units(wakeup, system=root).items())
+        from agent.install.cron import cron_line
+
+        return cron_line(wakeup)
+    if form == "windows":
+        from agent.install.windows import task_definition
+
+        return task_definition(wakeup)
+    from agent.install.units import units
+
+    texts, notes = units(wakeup)
+    files = "\n".join(f"# {name}\n{unit}" for name, unit in texts.items())
+    return "".join(f"# {note}\n" for note in notes) + files
 
 
-def _write(wakeup: Wakeup, form: str, folder: Path) -> list[Path]:
-    from agent import install as place
+def _config_shown(text: str | None, at: State) -> str:
+    """What would be written into the configuration, under its name."""
+    if text is None:
+        return ""
+    return f"# {at.config}\n{_block(text)}\n"
 
-    if form == "cron":
-        return [place.write_cron_file(wakeup, folder)]
-    return place.write_units(wakeup, folder, system=place.is_root())
+
+def _block(text: str) -> str:
+    from agent.install.block import BEGIN, END
+
+    return text[text.index(BEGIN) : text.index(END) + len(END)] + "\n"
+
+
+def _coarse(wakeup: Wakeup, form: str) -> list[str]:
+    """A line for each schedule that is finer than what wakes it."""
+    if form == "systemd":
+        return []
+    from agent.install.cron import STEP
+    from checks.schedules.timing import read_timing
+
+    what = "cron" if form == "cron" else "the task"
+    return [
+        f"schedule {entry.name}: every {entry.every}, but {what} wakes every {STEP} minutes only"
+        for entry in wakeup.schedules
+        if 0 < read_timing(entry).span_s < STEP * 60
+    ]
