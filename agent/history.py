@@ -20,7 +20,7 @@ from agent.durable import make_folder, write_quickly
 from agent.paths import State, file_of
 from checks.errors import BadInput
 from checks.fact import FACTS, Known, NotReadable
-from checks.facts.memory import Accepted, Answer, Sample
+from checks.facts.memory import Accepted, Answer, Deliveries, Sample
 from checks.snapshot import Readings, Snapshot
 
 MAX_SIZE: Final = 1024 * 1024
@@ -77,6 +77,13 @@ class Recollection:
             if readings.target.name == self._target and isinstance(reading, Known):
                 return Accepted(reading.value, baseline.head.by, baseline.head.accepted)
         return None
+
+    def deliveries(self) -> Deliveries:
+        if not self._state.identity.exists():
+            return Deliveries(False)
+        from agent.uploads import deliveries
+
+        return deliveries(self._state)
 
     @cached_property
     def _lines(self) -> list[_Line]:

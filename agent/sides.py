@@ -1,4 +1,4 @@
-"""What can be compared: a saved snapshot, a run in the spool, an accepted baseline, the last run."""
+"""What can be compared: a snapshot, a bundle, a run in the spool, an accepted baseline, the last run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent.identity import load_identity
 from agent.paths import State, state
 from checks.compare import UNTOLD
 from checks.errors import BadInput
-from checks.model import Result
+from checks.model import Result, RunReport
 from checks.snapshot import Snapshot
 
 BASELINE = "baseline"
@@ -69,6 +69,26 @@ def sides(a: str, b: str, profile: str | None) -> tuple[Side, Side]:
     return found[a], found[b]
 
 
+def sides_in(name: str) -> tuple[Side, Side]:
+    """What a bundle holds for a comparison: the accepted state, or else the run before, and its own readings.
+
+    Raises `BadInput` for what is no bundle, and for one in which there is nothing to compare.
+    """
+    from agent.bundle.opening import accepted_in, is_bundle, load_readings, previous_in
+
+    path = Path(name)
+    if not is_bundle(path):
+        raise BadInput(f"{name}: compared with what? Name a second run; only a bundle can stand alone")
+    own = of_snapshot(name, f"bundle {name}", load_readings(path))
+    accepted = accepted_in(path)
+    if accepted is not None:
+        return of_snapshot(name, f"the state that was accepted, in {name}", accepted), own
+    previous = previous_in(path)
+    if previous is not None:
+        return of_snapshot(name, f"the run before, in {name}", previous), own
+    raise BadInput(f"{name}: nothing was accepted or run before it was made; name a second run")
+
+
 def _depends(name: str) -> int:
     """What the name of another side decides on comes after it."""
     return 1 if name == LAST else 2 if name == BASELINE or name.startswith(f"{BASELINE}:") else 0
@@ -82,9 +102,10 @@ def _plain(at: State, name: str) -> Side:
     except OSError as error:
         raise BadInput(f"{name[:200]}: {error.strerror}") from error
     if is_file:
-        from checks.snapshot import load
+        from agent.bundle.opening import is_bundle, load_readings
 
-        return _of_snapshot(name, f"snapshot {name}", load(path))
+        what = "bundle" if is_bundle(path) else "snapshot"
+        return of_snapshot(name, f"{what} {name}", load_readings(path))
     if exists or "/" in name or path.suffix:
         raise BadInput(f"{name}: {'not a file' if exists else 'no such file'}; name a snapshot")
     return _spooled(at, name)
@@ -105,6 +126,11 @@ def _spooled(at: State, name: str) -> Side:
         report = decode_report(spool.read(entry).body)
     except msgspec.MsgspecError as error:
         raise BadInput(f"run {entry.run}: not one that this version knows: {error}") from error
+    return of_report(name, report)
+
+
+def of_report(name: str, report: RunReport) -> Side:
+    """A run as it was sent: its results, without the readings."""
     narrowed = bool(report.narrowing.only or report.narrowing.target or report.narrowing.stage)
     return Side(
         name,
@@ -127,7 +153,7 @@ def _last(name: str, profile: str | None) -> Side:
     if last is None:
         wanted = f" of {profile}" if profile else ""
         raise BadInput(f"{LAST}: no run{wanted} is remembered here; run firstlight check first")
-    return _of_snapshot(name, "the last run", last.snapshot)
+    return of_snapshot(name, "the last run", last.snapshot)
 
 
 def _baseline(at: State, name: str, profile: str | None, other: Side | None) -> Side:
@@ -138,10 +164,11 @@ def _baseline(at: State, name: str, profile: str | None, other: Side | None) -> 
         identity = load_identity(at)
         site = identity.sites[0] if identity else None
     baseline = find(at, site, profile or (other.profile if other else None))
-    return _of_snapshot(name, f"the baseline {baseline.head}", baseline.snapshot)
+    return of_snapshot(name, f"the baseline {baseline.head}", baseline.snapshot)
 
 
-def _of_snapshot(name: str, what: str, snapshot: Snapshot) -> Side:
+def of_snapshot(name: str, what: str, snapshot: Snapshot) -> Side:
+    """A snapshot: what was read, and the results it gave."""
     narrowing = snapshot.narrowing
     partial = snapshot.partial or any(each.cause in UNTOLD for each in snapshot.recorded)
     return Side(

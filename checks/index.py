@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 BUILT_IN: Final = {
+    "agent.upload": "agent",
     "audit.log_complete": "audit",
     "cfg.consistent": "cfg",
     "cfg.effective": "cfg",

@@ -15,6 +15,7 @@ import msgspec
 from checks import registry
 from checks.errors import BadInput, BadProfile
 from checks.ids import rule_digest
+from checks.logs import LogEntry, read_entry
 from checks.model import OVERRIDDEN, Severity
 from checks.nearest import did_you_mean
 from checks.parameters import canonical
@@ -78,6 +79,7 @@ class Profile(msgspec.Struct, frozen=True):
     """A profile as loaded; `adhoc` says that it came from a file of the user's or was changed by --set.
 
     `replaced` are items of a base that a later base has otherwise, unasked; `settlements` are by their thing.
+    `logs` are those that a diagnostic bundle takes along.
     """
 
     id: str
@@ -87,6 +89,7 @@ class Profile(msgspec.Struct, frozen=True):
     adhoc: bool = False
     replaced: tuple[Item, ...] = ()
     settlements: dict[str, Settlement] = {}
+    logs: tuple[LogEntry, ...] = ()
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -103,7 +106,7 @@ def load_profile(name_or_path: str | Source, *, overrides: Sequence[str] = ()) -
     `BadInput` for a name or an override that is wrong.
     """
     profile = make_profile(_overridden(name_or_path, overrides), adhoc=bool(overrides))
-    _refuse_lost_settlements([profile])
+    refuse_lost_settlements([profile])
     return profile
 
 
@@ -145,7 +148,7 @@ def load_for_site(
         for target, given in targets.items()
         if given
     }
-    _refuse_lost_settlements([whole, *each.values()])
+    refuse_lost_settlements([whole, *each.values()])
     return SiteProfile(whole, each)
 
 
@@ -173,10 +176,20 @@ def make_profile(source: Source, *, adhoc: bool) -> Profile:
         adhoc or source.from_file,
         replaced,
         source.settlements,
+        _read_logs(source),
     )
 
 
-def _refuse_lost_settlements(profiles: Sequence[Profile]) -> None:
+def _read_logs(source: Source) -> tuple[LogEntry, ...]:
+    """The logs with their variables filled in; raises `BadProfile`."""
+    entries = [
+        read_entry(log, {key: substitute(node, source.variables) for key, node in log.keys.items()})
+        for log in source.logs.values()
+    ]
+    return tuple(entry for entry in entries if entry is not None)
+
+
+def refuse_lost_settlements(profiles: Sequence[Profile]) -> None:
     """What is settled is something that an item is about, and who is preferred has a say in the profile."""
     settlements = profiles[0].settlements
     if not settlements:

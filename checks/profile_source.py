@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ import msgspec
 from checks.compiled import load as load_file
 from checks.errors import BadInput
 from checks.extending import Base, joined, read_bases, words
+from checks.logs import LogSource, read_logs
 from checks.model import Severity
 from checks.nearest import did_you_mean
 from checks.nodes import NAME, choice, entries, line, mapping, name, texts
@@ -28,7 +30,7 @@ VARIABLE: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}")
 """``${name}``, or the escaped ``$${``, which has no group 1."""
 
 _PROFILE_KEYS: Final = (
-    "profile", "version", "title", "extends", "variables", "items", "remove", "settle",
+    "profile", "version", "title", "extends", "variables", "items", "remove", "settle", "logs",
 )  # fmt: skip
 _ITEM_KEYS: Final = ("id", "check", "severity", "stage", "opens_on", "on", "needs", "with")
 _MAX_CHAIN = 20
@@ -59,7 +61,7 @@ class Source(msgspec.Struct):
     """A profile and all it extends as one; `from_file` says that a path was asked for, not a name.
 
     `replaced` are items of a base that a later base has otherwise, and of which the profile itself says
-    nothing. `settlements` are by their thing.
+    nothing. `settlements` are by their thing, `logs` by what they are about.
     """
 
     where: str
@@ -71,11 +73,22 @@ class Source(msgspec.Struct):
     items: dict[str, ItemSource] = {}
     replaced: list[ItemSource] = []
     settlements: dict[str, Settlement] = {}
+    logs: dict[str, LogSource] = {}
 
 
 def profile_names() -> list[str]:
     """The names of the built-in profiles."""
     return sorted(path.stem for path in BUILT_IN_FOLDER.glob("*.yaml"))
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a built-in profile has this name."""
+    return NAME.fullmatch(name) is not None and (BUILT_IN_FOLDER / f"{name}.yaml").is_file()
+
+
+def is_path(name: str) -> bool:
+    """Whether a profile is named by its file: with a ``/``, or an ending of YAML."""
+    return "/" in name or os.sep in name or name.endswith((".yaml", ".yml"))
 
 
 def load_source(name_or_path: str) -> Source:
@@ -95,21 +108,30 @@ def _locate(name: str, beside: Path) -> tuple[Path | None, bool]:
     """The file of a profile and whether it was named by path; None for an unknown name."""
     if "\0" in name:
         return None, False
-    if "/" in name or os.sep in name or name.endswith((".yaml", ".yml")):
+    if is_path(name):
         return beside / name, True
-    path = BUILT_IN_FOLDER / f"{name}.yaml"
-    return (path if NAME.fullmatch(name) and path.is_file() else None), False
+    return (BUILT_IN_FOLDER / f"{name}.yaml" if is_shipped(name) else None), False
 
 
 def _load(path: Path, above: tuple[Path, ...]) -> Source:
-    root = load_file(path)
+    return merged(load_file(path), str(path), lambda entry: _base(entry, path, above))
+
+
+def merged(root: Node, where: str, base_of: Callable[[Base], Source]) -> Source:
+    """The source of a profile's tree; `base_of` loads what an entry of `extends` names."""
     keys = mapping(root, _PROFILE_KEYS, "a profile")
     for required in ("profile", "items" if "extends" not in keys else "profile"):
         if required not in keys:
             raise root.wrong(f"lacks the key {required}: a profile has profile, version, title and items")
-    source = Source(str(path), name(keys["profile"], NAME), "1", "", False)
-    for base in read_bases(keys.get("extends")):
-        _merge(source, _base(base, path, above))
+    source = Source(where, name(keys["profile"], NAME), "1", "", False)
+    for entry in read_bases(keys.get("extends")):
+        base = base_of(entry)
+        for item in (*base.items.values(), *base.replaced):
+            _place(item, entry)
+        for log in base.logs.values():
+            if entry.roles and not log.roles:
+                log.roles, log.placed = entry.roles, True
+        _merge(source, base)
     source.version = line(keys["version"], 100) if "version" in keys else source.version
     source.title = line(keys["title"], 300) if "title" in keys else source.title
     source.variables |= read_variables(keys.get("variables"))
@@ -123,6 +145,7 @@ def _load(path: Path, above: tuple[Path, ...]) -> Source:
         _add_item(source, node, seen)
     source.replaced = [item for item in source.replaced if not _decided(source, item, seen.get(item.id))]
     source.settlements |= read_settlements(keys.get("settle"))
+    source.logs |= read_logs(keys.get("logs"))
     return source
 
 
@@ -160,10 +183,7 @@ def _base(entry: Base, path: Path, above: tuple[Path, ...]) -> Source:
         raise name.wrong(f"extends {name.value!r:.100}, which leads back to this file")
     if len(chain) > _MAX_CHAIN:
         raise name.wrong(f"extends {name.value!r:.100}: more than {_MAX_CHAIN} profiles extend each other")
-    source = _load(base, chain)
-    for item in (*source.items.values(), *source.replaced):
-        _place(item, entry)
-    return source
+    return _load(base, chain)
 
 
 def _place(item: ItemSource, entry: Base) -> None:
@@ -178,6 +198,11 @@ def _merge(source: Source, base: Source) -> None:
     source.variables |= base.variables
     source.settlements |= base.settlements
     source.replaced += base.replaced
+    for about, log in base.logs.items():
+        other = source.logs.get(about)
+        if other is not None and (other.placed or log.placed):
+            log.roles, log.placed = joined(other.roles, log.roles), True
+        source.logs[about] = log
     for id, item in base.items.items():
         mine = source.items.get(id)
         if mine is not None and mine.check.value != item.check.value:
@@ -261,11 +286,7 @@ def read_variables(node: Node | None) -> dict[str, Node]:
 
 def variables_in(source: Source) -> set[str]:
     """The names that the profile defines or uses."""
-    used = {
-        found[1]
-        for item in source.items.values()
-        for node in item.parameters.values()
-        for found in VARIABLE.finditer(str(node.plain()))
-        if found[1]
-    }
+    nodes = [node for item in source.items.values() for node in item.parameters.values()]
+    nodes += [node for log in source.logs.values() for node in log.keys.values()]
+    used = {found[1] for node in nodes for found in VARIABLE.finditer(str(node.plain())) if found[1]}
     return used | set(source.variables)

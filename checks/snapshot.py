@@ -63,11 +63,19 @@ def save(snapshot: Snapshot, path: Path) -> None:
 def load(path: Path) -> Snapshot:
     """Read a snapshot; raises `BadInput` with the file and the path of the mistake."""
     try:
-        snapshot = msgspec.json.decode(path.read_bytes(), type=Snapshot)
+        data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}; a snapshot is a file that --save wrote") from error
-    except msgspec.MsgspecError as error:
-        raise BadInput(f"{path}: not a snapshot: {error}; that is a file that --save wrote") from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, where: str) -> Snapshot:
+    """The snapshot in some bytes; raises `BadInput` with `where` and the path of the mistake."""
+    try:
+        snapshot = msgspec.json.decode(data, type=Snapshot)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        what = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise BadInput(f"{where}: not a snapshot: {what}; that is a file that --save wrote") from error
     if snapshot.version > SNAPSHOT_VERSION:
-        raise BadInput(f"{path}: snapshot version {snapshot.version} is newer than this program knows")
+        raise BadInput(f"{where}: snapshot version {snapshot.version} is newer than this program knows")
     return snapshot

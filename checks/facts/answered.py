@@ -27,6 +27,7 @@ from checks.facts.asks import (
     Recall,
     RecallAccepted,
     RecallAnswer,
+    RecallDeliveries,
     RunCommand,
     StatFilesystem,
     StatPath,
@@ -39,7 +40,7 @@ from checks.facts.processtable import Listeners, Process, listeners_of
 
 if TYPE_CHECKING:
     from checks.facts.child import Output
-    from checks.facts.memory import Accepted, Answer, Sample
+    from checks.facts.memory import Accepted, Answer, Deliveries, Sample
     from checks.facts.network import Connection
 
 
@@ -191,3 +192,7 @@ class AnsweredHost(Host):
     def accepted(self, fact: str) -> Accepted | None:
         accepted: Accepted | None = self._answer(RecallAccepted(fact))
         return accepted
+
+    def deliveries(self) -> Deliveries:
+        deliveries: Deliveries = self._answer(RecallDeliveries())
+        return deliveries

@@ -198,6 +198,13 @@ class RecallAccepted(Ask, frozen=True, tag="recall-accepted"):
         return f"recall what was accepted of {self.fact}"
 
 
+class RecallDeliveries(Ask, frozen=True, tag="recall-deliveries"):
+    """When the agent on this machine last delivered a run, and what waits."""
+
+    def describe(self) -> str:
+        return "look up what this agent delivered, and what waits"
+
+
 def path_of(ask: Ask) -> str:
     """The path that an ask is about; empty where it is about none."""
     about_paths = ReadFile | StatPath | StatFilesystem | HashFile | ListFolder | ReadFrom

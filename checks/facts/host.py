@@ -17,7 +17,7 @@ from checks.facts.asks import RunCommand
 if TYPE_CHECKING:
     from checks.facts.asks import Ask, Talk
     from checks.facts.child import Output
-    from checks.facts.memory import Accepted, Answer, Sample
+    from checks.facts.memory import Accepted, Answer, Deliveries, Sample
     from checks.facts.mounttable import Mount
     from checks.facts.network import Connection
     from checks.facts.pathinfo import Entry, Space, Stat
@@ -157,3 +157,7 @@ class Host(ABC):
     @abstractmethod
     def accepted(self, fact: str) -> Accepted | None:
         """What the fact with this id was when the target's state was accepted; None where it was not."""
+
+    @abstractmethod
+    def deliveries(self) -> Deliveries:
+        """What the agent delivered, where this process is that of the machine itself. Cause: unsupported."""

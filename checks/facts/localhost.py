@@ -20,7 +20,7 @@ from checks.facts.pathinfo import Entry, Space, Stat, file_type, must_be_file, u
 if TYPE_CHECKING:
     from checks.facts.asks import RunCommand, Talk
     from checks.facts.child import Output
-    from checks.facts.memory import Accepted, Answer, Memory, Sample
+    from checks.facts.memory import Accepted, Answer, Deliveries, Memory, Sample
     from checks.facts.mounttable import Mount
     from checks.facts.network import Connection
     from checks.facts.processtable import Listeners, Process
@@ -171,10 +171,10 @@ class LocalHost(Host):
         given = dict(ask.environment)
         fed = ""
         if ask.secret_environment or ask.secret_stdin:
-            from checks.facts.named_secret import secret_of
+            from checks.facts.named_secret import secret_if_named, secret_of
 
-            given |= {name: secret_of(where) for name, where in ask.secret_environment}
-            fed = secret_of(ask.secret_stdin) if ask.secret_stdin else ""
+            given |= {name: secret_of(where).reveal() for name, where in ask.secret_environment}
+            fed = secret_if_named(ask.secret_stdin).reveal()
         return run(ask.argv, ask.timeout, search=self._tools, environment=given, fed=fed.encode())
 
     def _starts(self, ask: RunCommand) -> bool:
@@ -196,6 +196,11 @@ class LocalHost(Host):
 
     def accepted(self, fact: str) -> Accepted | None:
         return self._memory.accepted(fact) if self._memory is not None else None
+
+    def deliveries(self) -> Deliveries:
+        if self._memory is None:
+            raise NotReadable("nothing is remembered here", "unsupported")
+        return self._memory.deliveries()
 
     def list_folder(self, path: str) -> tuple[Entry, ...]:
         remote = self._remote_of(path)

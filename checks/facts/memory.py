@@ -1,4 +1,4 @@
-"""What a fact may recall: numbers of earlier runs, answers to manual items, the accepted state.
+"""What a fact may recall: numbers of earlier runs, answers to manual items, the accepted state, deliveries.
 
 The agent keeps them (`agent.history`, `agent.answers`, `agent.baselines`); without one nothing is recalled.
 """
@@ -42,6 +42,25 @@ class Accepted(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Deliveries(msgspec.Struct, frozen=True):
+    """What the agent on this machine sent to its collector.
+
+    `since` is when it was enrolled and `newest` the newest acknowledgement (aware UTC; None: not known, none
+    yet). `interval_s` are the seconds between two runs that the collector expects, 0 where it expects none.
+    Of the runs here `waiting` are to be sent, `held` of these were refused for now and `refused` for good;
+    `reason` is why the last of them was not taken, in one line.
+    """
+
+    enrolled: bool
+    since: datetime | None = None
+    newest: datetime | None = None
+    interval_s: int = 0
+    waiting: int = 0
+    held: int = 0
+    refused: int = 0
+    reason: str = ""
+
+
 class Memory(Protocol):
     """What is remembered of one target."""
 
@@ -50,6 +69,8 @@ class Memory(Protocol):
     def answer(self, item: str) -> Answer | None: ...
 
     def accepted(self, fact: str) -> Accepted | None: ...
+
+    def deliveries(self) -> Deliveries: ...
 
 
 class NoMemory:
@@ -66,3 +87,6 @@ class NoMemory:
     def accepted(self, fact: str) -> Accepted | None:
         del fact
         return None
+
+    def deliveries(self) -> Deliveries:
+        return Deliveries(False)

@@ -50,7 +50,7 @@ class NewestFile(Fact, frozen=True):
             raise NotReadable(f"{self.path}: only the last part of a path can be a pattern", "unsupported")
         paths = [self.path]
         if is_pattern(name):
-            paths = [f"{folder.rstrip('/')}/{each}" for each in _fitting(host, folder, name)]
+            paths = [f"{folder.rstrip('/')}/{each}" for each in fitting(host, folder, name)]
         if len(paths) > MOST_FILES:
             raise NotReadable(f"{self.path} stands for more than {MOST_FILES} files", "too-large")
         host.want(StatPath(path) for path in paths)
@@ -89,7 +89,7 @@ def is_pattern(text: str) -> bool:
     return any(each in text for each in _GLOB)
 
 
-def _fitting(host: Host, folder: str, pattern: str) -> list[str]:
+def fitting(host: Host, folder: str, pattern: str) -> list[str]:
     """Names that a pattern stands for; like a shell's it has a hidden one only where it says the dot."""
     from fnmatch import fnmatchcase
 

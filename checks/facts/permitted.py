@@ -24,6 +24,7 @@ from checks.facts.asks import (
     Recall,
     RecallAccepted,
     RecallAnswer,
+    RecallDeliveries,
     RunCommand,
     StatFilesystem,
     StatPath,
@@ -34,7 +35,7 @@ from checks.facts.host import FILE_LIMIT, MOUNT_TABLE, Host
 
 if TYPE_CHECKING:
     from checks.facts.child import Output
-    from checks.facts.memory import Accepted, Answer, Sample
+    from checks.facts.memory import Accepted, Answer, Deliveries, Sample
     from checks.facts.mounttable import Mount
     from checks.facts.network import Connection
     from checks.facts.pathinfo import Entry, Space, Stat
@@ -117,3 +118,6 @@ class Permitted(Host):
 
     def accepted(self, fact: str) -> Accepted | None:
         return self._let(RecallAccepted(fact)).accepted(fact)
+
+    def deliveries(self) -> Deliveries:
+        return self._let(RecallDeliveries()).deliveries()

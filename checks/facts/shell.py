@@ -169,10 +169,10 @@ def _run(ask: RunCommand) -> str:
     given = dict(ask.environment)
     fed = ""
     if ask.secret_environment or ask.secret_stdin:
-        from checks.facts.named_secret import secret_of
+        from checks.facts.named_secret import secret_if_named, secret_of
 
-        given |= {name: secret_of(where) for name, where in ask.secret_environment}
-        fed = secret_of(ask.secret_stdin) if ask.secret_stdin else ""
+        given |= {name: secret_of(where).reveal() for name, where in ask.secret_environment}
+        fed = secret_if_named(ask.secret_stdin).reveal()
     # What is secret is a word of this script and of a shell's own command, never of a program's arguments.
     exports = " ".join(f"{name}={quote(value)}; export {name};" for name, value in given.items())
     start = WITH.replace("@EXPORTS@", exports) if given else BARE

@@ -27,6 +27,7 @@ from reports.run.view import (
 )
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -39,27 +40,33 @@ HEADINGS = {
 }
 
 
-def render(view: RunView) -> str:
-    """The whole page. Everything from the run is escaped."""
+def environment() -> Environment:
+    """The templates, with what they need to set texts of a run."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["readable"] = readable
-    environment.filters["advice"] = advice
-    environment.filters["prose"] = prose
-    environment.filters["when"] = when
-    environment.filters["shown"] = shown
+    made.filters["readable"] = readable
+    made.filters["advice"] = advice
+    made.filters["prose"] = prose
+    made.filters["when"] = when
+    made.filters["shown"] = shown
+    return made
+
+
+def render(view: RunView) -> str:
+    """The whole page. Everything from the run is escaped."""
     groups = [
         (status, HEADINGS[status], told_once(view, results))
         for status, results in groupby(to_do(view), key=lambda result: result.status)
     ]
-    return environment.get_template("run.html").render(
+    template = environment().get_template("run.html")
+    return template.render(
         view=view,
         headline=verdict(view).partition(" · ")[0].removesuffix(".") + ".",
         caveats=caveats(view),
@@ -71,7 +78,7 @@ def render(view: RunView) -> str:
         changed=changed_quietly(view),
         beneath={result.key: beneath(result.key, view.results, view.roots) for result in to_do(view)},
         many_targets=len({result.target for result in view.results}) > 1,
-        tone=_tone(view.results),
+        tone=tone(view.results),
         seconds=(view.ended - view.started).total_seconds(),
     )
 
@@ -102,7 +109,7 @@ def shown(value: object) -> str:
     return readable(str(value))
 
 
-def _tone(results: tuple[Result, ...]) -> str:
+def tone(results: tuple[Result, ...]) -> str:
     """The colour of the page's first line."""
     tally = counts(results)
     for status in (Status.FAIL, Status.WARN, Status.ERROR, Status.MANUAL):

@@ -22,7 +22,8 @@ class JsonResult(msgspec.Struct, frozen=True):
     """One result: `message` is the finished sentence, `template` and `args` what it was made of.
 
     `changed_since_acceptance` is a sentence, empty where nothing changed or nothing was accepted;
-    `under` is the key of the failing result that explains this one, or ``target:NAME`` of a lost target.
+    `under` is the key of the failing result that explains this one, or ``target:NAME`` of a lost target;
+    `waived` says until when the failure is borne and by whose word.
     """
 
     status: Status
@@ -45,6 +46,7 @@ class JsonResult(msgspec.Struct, frozen=True):
     duration_ms: float
     changed_since_acceptance: str
     under: str
+    waived: str
 
 
 class JsonRoot(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ class JsonReport(msgspec.Struct, frozen=True):
     adhoc: bool
     unplaced: tuple[str, ...]
     conflicts: tuple[str, ...]
+    notes: tuple[str, ...]
     plan_digest: str
     narrowing: Narrowing
     stage: str
@@ -114,6 +117,7 @@ def render(view: RunView) -> bytes:
         adhoc=view.adhoc,
         unplaced=view.unplaced,
         conflicts=view.conflicts,
+        notes=view.notes,
         plan_digest=view.plan_digest,
         narrowing=view.narrowing,
         stage=view.stage,
@@ -127,7 +131,12 @@ def render(view: RunView) -> bytes:
         partial=view.partial,
         targets=view.targets,
         results=tuple(
-            _result(result, view.changes.get(result.key, ""), under.get(result.key, ""))
+            _result(
+                result,
+                view.changes.get(result.key, ""),
+                under.get(result.key, ""),
+                view.waivers.get(result.key, ""),
+            )
             for result in by_urgency(view.results)
         ),
         delivery=view.delivery,
@@ -144,7 +153,7 @@ def render(view: RunView) -> bytes:
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
-def _result(result: Result, changed: str, under: str) -> JsonResult:
+def _result(result: Result, changed: str, under: str, waived: str) -> JsonResult:
     return JsonResult(
         status=result.status,
         severity=result.severity,
@@ -166,4 +175,5 @@ def _result(result: Result, changed: str, under: str) -> JsonResult:
         duration_ms=result.duration_ms,
         changed_since_acceptance=changed,
         under=under,
+        waived=waived,
     )

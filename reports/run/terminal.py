@@ -137,6 +137,8 @@ def _what(view: RunView, result: Result) -> Text:
     text = _text(str(result.message))
     if under := beneath(result.key, view.results, view.roots):
         text.append("\n" + readable(under), "dim")
+    if borne := view.waivers.get(result.key):
+        text.append("\n" + readable(borne), SINCE)
     if since := view.changes.get(result.key):
         text.append("\n± " + readable(since), SINCE)
     if remedy := advice(result):

@@ -50,7 +50,8 @@ class RunView(msgspec.Struct, frozen=True):
     changed on the command line or is a file of the user's, `unplaced` names the items for roles that no
     target has, `conflicts` says which demands of the profile contradict each other. `baseline` says in one
     line which run was accepted, `changes` by result key what changed since. `roots` are the causes that
-    other results stand under.
+    other results stand under. `waivers` says by result key until when a failure is borne and by whose word,
+    `notes` what else a reader must know.
     """
 
     profile: ProfileRef
@@ -77,6 +78,8 @@ class RunView(msgspec.Struct, frozen=True):
     changes: dict[str, str] = {}
     baseline: str = ""
     roots: tuple[Root, ...] = ()
+    waivers: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
 def by_urgency(results: Iterable[Result]) -> list[Result]:
@@ -95,7 +98,13 @@ def told_once(view: RunView, results: Iterable[Result]) -> list[Alike]:
 
     listed = list(results)
     notes = {
-        each.key: f"{view.changes.get(each.key, '')}\n{beneath(each.key, view.results, view.roots)}"
+        each.key: "\n".join(
+            (
+                view.changes.get(each.key, ""),
+                view.waivers.get(each.key, ""),
+                beneath(each.key, view.results, view.roots),
+            )
+        )
         for each in listed
     }
     return alike(listed, notes)
@@ -140,6 +149,8 @@ def verdict(view: RunView) -> str:
         parts.append(f"{tally[Status.ERROR]} could not be told")
     if tally[Status.MANUAL]:
         parts.append(f"{tally[Status.MANUAL]} to look at by hand")
+    if borne := sum(each.key in view.waivers for each in own):
+        parts.append(f"{borne} of these waived")
     if under := len(explained(view.roots)):
         parts.append(f"{under} more {_plural(under, 'stands', 'stand')} under these")
     if not parts and not tally[Status.PASS]:
@@ -198,6 +209,7 @@ def caveats(view: RunView) -> list[str]:
         )
     if view.adhoc:
         found.append("Ad hoc: the profile is a file of the user's or was changed with --set.")
+    found += [note[:1].upper() + note[1:] for note in view.notes]
     if view.unplaced:
         found.append(f"Not checked, for no target here has the role: {', '.join(by_role(view.unplaced))}")
     found += [f"Demands that contradict each other: {each}" for each in view.conflicts[:CONFLICTS_SHOWN]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from checks.fact import Fact, Known, Reading, Unavailable
@@ -13,12 +13,14 @@ from checks.facts.boot import BootTime, Pending, PendingReboot, Start
 from checks.facts.clock import ClockState, TimeSync
 from checks.facts.config import ConfigValue, Setting
 from checks.facts.cputime import CpuTime, CpuUse
+from checks.facts.deliveries import AgentDeliveries
 from checks.facts.disk import DiskUsage, Mounts, Usage
 from checks.facts.files import FileInfo, FileMatch, FileStat, LineMatch
 from checks.facts.filling import FillHistory, Filling
 from checks.facts.kernel import ConnectionTracking, FileHandles, Handles, Tracked
 from checks.facts.locales import Setting as Locale
 from checks.facts.locales import SystemLocale
+from checks.facts.memory import Deliveries
 from checks.facts.mountstate import Writable, WritableMounts
 from checks.facts.network import Connection, TcpConnect
 from checks.facts.oom import Kills, OomKills
@@ -62,6 +64,8 @@ def noise(*about: object) -> float:
 
 def reading(fact: Fact, machine: str, day: int, troubles: Collection[str]) -> Reading:
     """What the machine's fact reads as on a day (counted from 1970) with these troubles."""
+    if isinstance(fact, AgentDeliveries):
+        return Known(Deliveries(True, newest=datetime(1970, 1, 1, 12, tzinfo=UTC) + timedelta(days=day - 1)))
     make = _MAKERS.get(type(fact))
     if make is None:
         return Unavailable("the example does not simulate this fact", "unsupported")

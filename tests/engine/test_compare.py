@@ -79,6 +79,11 @@ NOISE: list[tuple[str, Any, Any]] = [
     ("ConnectionTracking()", {"used": 5, "limit": 9}, {"used": 6, "limit": 9}),
     ("BootTime()", {"at": NOW, "up_s": 5, "number": 1}, {"at": NOW + timedelta(1), "up_s": 9, "number": 2}),
     (
+        "AgentDeliveries()",
+        {"enrolled": True, "newest": "2026-03-01T00:00:00Z", "waiting": 0},
+        {"enrolled": True, "newest": "2026-03-02T00:00:00Z", "waiting": 3, "reason": "it did not answer"},
+    ),
+    (
         "CpuUse()",
         {"busy": 1, "total": 2, "waiting": 0, "stolen": 0, "up_s": 5, "boot": 1},
         {"busy": 7, "total": 9, "waiting": 1, "stolen": 0, "up_s": 9, "boot": 2, "used_percent": 50},
@@ -347,6 +352,7 @@ MEANT: list[tuple[str, Any, Any, str]] = [
      {"found": True, "holds": True, "status": 503}, "status: 200 → 503"),
     ("NameLookup(name=db)", {"outcome": "found", "addresses": ["10.0.0.1"]},
      {"outcome": "found", "addresses": ["10.0.0.2"]}, "addresses: +10.0.0.2 −10.0.0.1"),
+    ("AgentDeliveries()", {"enrolled": True}, {"enrolled": False}, "enrolled: yes → no"),
     ("InterfaceCounts(interface=bond0)", {"now": {}, "members": {"a": True}},
      {"now": {}, "members": {"a": False}}, "members.a: yes → no"),
 ]  # fmt: skip

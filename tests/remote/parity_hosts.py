@@ -11,6 +11,8 @@ from checks.fact import Fact
 from checks.facts.answers import ManualAnswer
 from checks.facts.asks import Ask, ListFolder, ReadFrom, Recall, RecallAccepted, RecallAnswer, RunCommand
 from checks.facts.content import AcceptedContent
+from checks.facts.deliveries import AgentDeliveries
+from checks.facts.logtails import FileTail, JournalTail, KernelTail
 
 if TYPE_CHECKING:
     from checks.facts.host import Host
@@ -125,6 +127,15 @@ def samples(world: Any) -> dict[str, Fact]:
         "Given a secret that is not there": Given(("cat",), "env:FL_NO_SUCH_SECRET"),
         "Remembered": Remembered(),
         "ManualAnswer": ManualAnswer("backup.drill"),
+        "AgentDeliveries": AgentDeliveries(),
+        "FileTail": FileTail(f"{folder}/line", 1, 1024),
+        "FileTail of a pattern": FileTail(f"{folder}/listing/*", 10, 1024, 3, 86400.0),
+        "FileTail cut in the middle": FileTail(f"{folder}/line", 10, 5),
+        "FileTail of nothing": FileTail(f"{folder}/nowhere", 10, 1024),
+        "FileTail of a pattern that nothing fits": FileTail(f"{folder}/*.nothing", 10, 1024),
+        "FileTail of what may not be read": FileTail(f"{folder}/secret", 10, 1024),
+        "JournalTail": JournalTail("no-such.service", "err", 10, 1024, 60.0),
+        "KernelTail": KernelTail("emerg", 5, 4096),
         "AcceptedContent": AcceptedContent("/etc/app.conf", "auto", "pool"),
     }
 
