@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from machine import firstlight
 
-from agent.identity import Identity, new_key, save_identity
+from agent.identity import Identity, fingerprint, new_key, save_identity
 from agent.paths import State
 from agent.spool import Spool
 from checks.model import RunReport, Status, decode_report
@@ -31,7 +31,7 @@ def state(tmp_path: Path) -> State:
             "app-01",
             "http://127.0.0.1:1",
             "e",
-            "f" * 32,
+            fingerprint("install-1"),
             key_file,
         ),
     )

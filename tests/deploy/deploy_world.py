@@ -121,6 +121,8 @@ class Deployer:
         for path in (self.prefix, self.state):
             subprocess.run(["rm", "-rf", str(path)], check=True)
         self.link.unlink(missing_ok=True)
+        if CRON.exists() and f" {self.name} " in CRON.read_text():
+            CRON.unlink()
 
 
 def there(name: str) -> pwd.struct_passwd | None:
