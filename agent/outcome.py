@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -33,13 +33,15 @@ def outcome(
     partial: bool,
     shipment: Shipment | None,
     severities: Mapping[str, Severity] | None = None,
+    waived: Collection[str] = (),
 ) -> int:
     """1 for a finding of severity `fail_on` or worse, 3 if something could not be checked or stored, 4 if
     the collector refused, else 0; the first that applies. `fail_on` is a severity or ``never``.
 
-    `severities` are those that root causes take from what they explain, by result key.
+    `severities` are those that root causes take from what they explain, by result key. What a waiver in force
+    covers (`waived`, by result key) is no finding here.
     """
-    results = list(results)
+    results = [result for result in results if result.key not in waived]
     if _found(results, plan, fail_on, severities or {}):
         return 1
     if partial or any(result.status is Status.ERROR for result in results):
@@ -58,18 +60,20 @@ def service_state(
     fail_on: str,
     partial: bool,
     severities: Mapping[str, Severity] | None = None,
+    waived: Collection[str] = (),
 ) -> State:
     """The run as the state of a monitored service; what became of its delivery is not part of it.
 
     Critical for what `outcome` ends with 1 for; unknown where something could not be told, or nothing was
-    checked; a warning for the other fails and for warnings; else fine.
+    checked; a warning for the other fails and for warnings; else fine. What a waiver covers is no reason.
     """
     from reports.run.nagios import State
 
-    results = list(results)
+    every = list(results)
+    results = [result for result in every if result.key not in waived]
     if _found(results, plan, fail_on, severities or {}):
         return State.CRITICAL
-    if partial or not results or any(result.status is Status.ERROR for result in results):
+    if partial or not every or any(result.status is Status.ERROR for result in results):
         return State.UNKNOWN
     if any(result.status in (Status.FAIL, Status.WARN) for result in results):
         return State.WARNING

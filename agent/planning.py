@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from agent.identity import Identity, local_target
+from agent.identity import Identity, load_identity, local_target
 from checks.errors import BadInput
 from checks.nearest import did_you_mean
 from checks.plan import Plan, make_plan
 from checks.profile import Profile, load_for_site, load_profile
+from checks.profile_source import is_path, is_shipped
 from checks.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -50,22 +51,26 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A plan, and the site file it was made for, if it was."""
+    """A plan, and the site file it was made for, if it was. `note` is what a reader of the run must know."""
 
     plan: Plan
     site: Site | None = None
     router: Router | None = None
+    note: str = ""
 
 
-def plan_for(wanted: Wanted, identity: Identity | None, saved: Snapshot | None) -> Planned:
+def plan_for(
+    wanted: Wanted, identity: Identity | None, saved: Snapshot | None, *, newest: bool = False
+) -> Planned:
     """The plan of a profile for the targets of a snapshot or a site file, else for this machine.
 
     Unnamed, the profile is that of the snapshot, the site file or the enrolment, else `linux-server`. Raises
-    `BadInput` for what cannot be planned.
+    `BadInput` for what cannot be planned. `newest` is to look at what the collector published, not to run it:
+    the newest version, whatever of it this site has allowed.
     """
     _keep_trees()
     if wanted.site_file is not None:
-        return _of_site(wanted, wanted.site_file, saved)
+        return _of_site(wanted, wanted.site_file, saved, newest)
     tag = next((name for name in wanted.target if name.startswith(TAG)), "")
     if tag:
         raise BadInput(f"--target {tag}: tags stand in a site file (-s), and there is none here")
@@ -75,24 +80,58 @@ def plan_for(wanted: Wanted, identity: Identity | None, saved: Snapshot | None) 
         )
     targets = [readings.target for readings in saved.targets] if saved is not None else [local_target()]
     roles = {readings.target.name: readings.roles for readings in saved.targets} if saved is not None else {}
-    unnamed = (saved.profile if saved else "") or (identity.profile if identity else "") or DEFAULT_PROFILE
+    unnamed = (saved.profile if saved else "") or _of_enrolment(identity) or DEFAULT_PROFILE
+
+    def lay(named: str | Source, sets: bool) -> Planned:
+        return Planned(
+            make_plan(
+                load_profile(named, overrides=wanted.sets if sets else ()),
+                targets,
+                only=wanted.only,
+                stage=wanted.stage,
+                target=wanted.target,
+                roles=roles,
+                pairs=wanted.pairs,
+            )
+        )
+
     try:
-        profile = load_profile(wanted.named or unnamed, overrides=wanted.sets)
+        return _laid(wanted.named or unnamed, lay, "", saved, newest)
     except BadInput as error:
         if wanted.named is None and saved is not None:
             raise BadInput(f"{error}; the snapshot was made with that profile: name its file") from error
         raise
-    return Planned(
-        make_plan(
-            profile,
-            targets,
-            only=wanted.only,
-            stage=wanted.stage,
-            target=wanted.target,
-            roles=roles,
-            pairs=wanted.pairs,
-        )
-    )
+
+
+def _of_enrolment(identity: Identity | None) -> str:
+    """The profile that the collector expects; raises `BadInput` for a file, which no collector may name."""
+    name = identity.profile if identity is not None else ""
+    if is_path(name):
+        raise BadInput(f"the collector expects the profile {name!r:.100}, a file; name the profile yourself")
+    return name
+
+
+def _laid(
+    named: str | Source,
+    lay: Callable[[str | Source, bool], Planned],
+    at: str,
+    saved: Snapshot | None,
+    newest: bool,
+) -> Planned:
+    """The plan of a profile: of a shipped one, of a file, or of one that the collector published.
+
+    `at` is what belongs behind the name where an approval is typed.
+    """
+    if not isinstance(named, str) or is_path(named) or is_shipped(named):
+        return lay(named, True)
+    from agent.paths import state
+
+    if load_identity() is None:
+        return lay(named, True)
+    from agent.rules.central import plan_central
+
+    typed = f"firstlight approve {named}{at}"
+    return plan_central(state(), named, lay, approval=typed, reads=saved is None, whole=newest)
 
 
 def _keep_trees() -> None:
@@ -119,36 +158,40 @@ def site_of(planned: Planned, identity: Identity | None, asked: str | None, no_s
     return identity.site(asked or named)
 
 
-def _of_site(wanted: Wanted, file: Path, saved: Snapshot | None) -> Planned:
+def _of_site(wanted: Wanted, file: Path, saved: Snapshot | None, newest: bool) -> Planned:
     from agent.targets.sitefile import load_site
     from agent.targets.sources import router_of, routes_in_words, target_of
 
     site = load_site(file)
     # A goss file has its own variables (--vars); those of a site are for profiles.
     own = wanted.suite is not None
-    profile = load_for_site(
-        wanted.named or site.profile or (saved.profile if saved else "") or DEFAULT_PROFILE,
-        site={} if own else site.variables,
-        targets={} if own else {name: target.variables for name, target in site.targets.items()},
-        overrides=wanted.sets,
-    )
     router = router_of(site, wanted.ssh_config) if saved is None else None
-    chosen = _chosen(wanted.target, site, profile.profile)
     targets = [target_of(target) for target in site.targets.values()]
     if saved is not None:
         targets = [readings.target for readings in saved.targets]
-    plan = make_plan(
-        profile.profile,
-        targets,
-        only=wanted.only,
-        stage=wanted.stage,
-        target=chosen,
-        roles=site.roles,
-        variants=profile.targets,
-        routes=routes_in_words(site, router) if saved is None else None,
-        pairs=wanted.pairs,
-    )
-    return Planned(plan, site, router)
+
+    def lay(named: str | Source, sets: bool) -> Planned:
+        profile = load_for_site(
+            named,
+            site={} if own else site.variables,
+            targets={} if own else {name: target.variables for name, target in site.targets.items()},
+            overrides=wanted.sets if sets else (),
+        )
+        plan = make_plan(
+            profile.profile,
+            targets,
+            only=wanted.only,
+            stage=wanted.stage,
+            target=_chosen(wanted.target, site, profile.profile),
+            roles=site.roles,
+            variants=profile.targets,
+            routes=routes_in_words(site, router) if saved is None else None,
+            pairs=wanted.pairs,
+        )
+        return Planned(plan, site, router)
+
+    named = wanted.named or site.profile or (saved.profile if saved else "") or DEFAULT_PROFILE
+    return _laid(named, lay, f" -s {file}", saved, newest)
 
 
 def _chosen(asked: tuple[str, ...], site: Site, profile: Profile) -> tuple[str, ...]:

@@ -55,20 +55,24 @@ def load(path: Path) -> Node:
                 return _thawed(tree.root, str(path))
         except (OSError, msgspec.MsgspecError):
             pass  # the text itself is always right
-    return _load_kept(path, _kept[0]) if _kept else load_file(path)
+    return parsed(read_data(path), str(path))
 
 
-def _load_kept(path: Path, folder: Path) -> Node:
-    data = read_data(path)
+def parsed(data: bytes, where: str) -> Node:
+    """The tree of a profile's text, from a kept one where trees are kept; raises `BadProfile`."""
+    return _from_kept(data, where, _kept[0]) if _kept else load_data(data, where)
+
+
+def _from_kept(data: bytes, where: str, folder: Path) -> Node:
     digest = hashlib.sha256(data).hexdigest()
     place = folder / f"{digest}{_SUFFIX}"
     try:
         tree = msgspec.json.decode(place.read_bytes(), type=Tree)
         if tree.digest == digest and tree.version == VERSION:
-            return _thawed(tree.root, str(path))
+            return _thawed(tree.root, where)
     except (OSError, msgspec.MsgspecError, ValueError):
         pass
-    root = load_data(data, str(path))
+    root = load_data(data, where)
     with suppress(OSError):
         _keep(place, msgspec.json.encode(Tree(digest, _frozen(root), VERSION)))
     return root

@@ -50,7 +50,8 @@ class UplinkError(FirstlightError):
 
     `permanent` means sending the same bytes again cannot succeed; `hold` means it will once the agent is
     enrolled again or upgraded, so the run stays in the spool untouched. `status` is that of the answer, None
-    where there was none; `retry_after_s` the wait in seconds that the collector asked for.
+    where there was none; `retry_after_s` the wait in seconds that the collector asked for. Where nothing
+    could be reached, `cause` is one of the words of `agent.unreached`.
     """
 
     def __init__(
@@ -61,7 +62,8 @@ class UplinkError(FirstlightError):
         hold: bool = False,
         status: int | None = None,
         retry_after_s: float | None = None,
+        cause: str = "",
     ) -> None:
         super().__init__(message)
         self.permanent, self.hold, self.status = permanent, hold, status
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.cause = retry_after_s, cause

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from checks.fact import Fact, Known, Reading, Redacted, Unavailable
+from checks.facts.permitted import NOT_APPROVED
 from checks.model import Result, ScopeItem, Status, Verdict
 from checks.plan import Plan
 from checks.recorded import Recorded
@@ -74,7 +75,7 @@ def evaluate(plan: Plan, snapshot: Snapshot, *, salt: str) -> Evaluation:
     basis: dict[str, Basis] = {}
     for unit in plan.units:
         judged = _Judge(unit, readings, recorded, snapshot.captured_at, salt, basis)
-        found, complete = judged.judge()
+        found, complete = judged.hold(plan.approval) if plan.holds(unit) else judged.judge()
         results += _without_doubles(found)
         scope.append(ScopeItem(unit.target, unit.item.id, complete))
     return Evaluation(tuple(results), tuple(scope), basis)
@@ -118,6 +119,15 @@ class _Judge:
             results += found
             complete = complete and all_named
         return results, complete
+
+    def hold(self, approval: str) -> tuple[list[Result], bool]:
+        """The one result of a unit that nobody approved here: what was read for others is not looked at."""
+        verdict = error(
+            msg("not approved at this site, so not read: {approval}", approval=approval), cause=NOT_APPROVED
+        )
+        if self.unit.enumerator is not None or self.unit.check.enumerates:
+            return [self._everything(verdict, 0.0)], False
+        return [self.make.result(verdict, self.unit.item.arguments, 0.0, unnamed=self._unnamed)], True
 
     def _enumeration(self, results: list[Result]) -> list[Result]:
         """Results that rest on the enumeration alone."""

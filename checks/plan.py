@@ -54,7 +54,8 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     """What a run will do. `whole` are the units of the entire profile, `units` those in scope.
 
     `routes` says in words how each target is reached, where that is not simply here. `conflicts` are demands
-    that contradict each other at a target, and those that the profile settled.
+    that contradict each other at a target, and those that the profile settled. `held` are the units (target
+    and item) that nobody approved at this site: nothing is read for them; `approval` is what to type for it.
     """
 
     profile: Profile
@@ -65,6 +66,12 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     routes: dict[str, str] = {}
     roles: dict[str, tuple[str, ...]] = {}
     conflicts: tuple[Conflict, ...] = ()
+    held: frozenset[tuple[str, str]] = frozenset()
+    approval: str = ""
+
+    def holds(self, unit: Unit) -> bool:
+        """Whether a unit waits for an approval."""
+        return bool(self.held) and (unit.target, unit.item.id) in self.held
 
     def items(self) -> tuple[PlanItem, ...]:
         """The whole plan as it travels, before narrowing."""
@@ -111,7 +118,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     def _at(self) -> dict[str, list[Unit]]:
         found: dict[str, list[Unit]] = {}
         for unit in self.units:
-            for source in unit.sources:
+            for source in () if self.holds(unit) else unit.sources:
                 found.setdefault(source, []).append(unit)
         return found
 
@@ -144,7 +151,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
         first: dict[str, set[Fact]] = {}
         later: dict[str, set[Fact]] = {}
         for unit in self.whole:
-            for source in unit.sources:
+            for source in () if self.holds(unit) else unit.sources:
                 first.setdefault(source, set()).update(unit.first_facts)
                 later.setdefault(source, set()).update(unit.templates)
         return (

@@ -1,17 +1,20 @@
 """What a collector publishes for a site, and what schedules look like wherever they are written.
 
-Rules travel signed (`checks.signed`, kind ``rules``), over HTTP or on a stick. They are data: what an agent does
-with them is its own decision, and its site's.
+Rules travel signed (`checks.signed`, kind ``rules``), over HTTP or on a stick. They are data: what an agent
+does with them is its own decision, and its site's.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from checks.model import Moment, Name, RunId, Text
+
+TEXT_LIMIT: Final = 256 * 1024
+"""Characters of a published profile."""
 
 
 class ScheduleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,15 +39,15 @@ class ScheduleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PublishedProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A profile as its author wrote it. `text` is YAML; it may extend shipped and other published profiles."""
+    """A profile as its author wrote it. `text` is YAML; it may extend shipped and published ones."""
 
     id: Name
     version: Annotated[str, Meta(min_length=1, max_length=100)]
-    text: Annotated[str, Meta(max_length=1_000_000)]
+    text: Annotated[str, Meta(max_length=TEXT_LIMIT)]
 
 
 class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A finding that is known and borne until `expires`: it is reported as before, but counts in no exit code.
+    """A finding that is borne until `expires`: it is reported as before, but counts in no exit code.
 
     An empty `target` or `object` means every one.
     """

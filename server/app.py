@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -80,6 +81,7 @@ def make_site(
             render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
         ),
         request_max_body_size=settings.max_api_body,
+        state=State({"max_import": settings.max_import}),
         # Litestar would take over the root logger, which belongs to whoever runs the process.
         logging_config=None,
         on_startup=list(on_startup),

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_body: Annotated[int, Meta(ge=1024)] = 8 * MIB
     max_decompressed: Annotated[int, Meta(ge=1024)] = 32 * MIB
     max_api_body: Annotated[int, Meta(ge=1024)] = MIB // 4
+    max_import: Annotated[int, Meta(ge=1024)] = 1024 * MIB
 
     @property
     def url(self) -> str:

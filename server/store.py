@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from server import keys
+from server import audit, keys
 from server.errors import NotFound
 from server.tables import Store
 
@@ -34,3 +34,14 @@ def epoch(session: Session) -> str:
     if value is None:
         raise NotFound("this store was never initialised; run `firstlight server init`")
     return value
+
+
+def begin_new_life(session: Session, *, by: str, now: datetime) -> tuple[str, str]:
+    """Another epoch, after a restore from a backup; the one before and the new one.
+
+    Raises `NotFound` for a store that was never initialised.
+    """
+    before, after = epoch(session), secrets.token_hex(8)
+    session.execute(sa.update(Store).where(Store.id == ONLY).values(epoch=after))
+    audit.record(session, now, by, "restored", "store:1", f"epoch {before} ended, {after} began")
+    return before, after

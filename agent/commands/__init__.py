@@ -14,12 +14,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new-check": ("agent.commands.new_check:command", "Write a new check with its tests."),
     "test-checks": ("agent.commands.test_checks:command", "Run the tests of the checks in a folder."),
     "convert": ("agent.commands.convert:command", "Write a goss file down as a profile."),
+    "approve": ("agent.commands.approve:command", "Show what the collector wants checked, and allow it."),
     "enrol": ("agent.commands.enrol:command", "Make this machine known to a collector."),
     "send": ("agent.commands.send:command", "Deliver the runs that wait in the spool."),
-    "spool": ("agent.commands.spool:command", "What waits to be delivered: list, show RUN."),
+    "export": ("agent.commands.export:command", "Write the runs that wait into a file to carry."),
+    "import": ("agent.commands.import_:command", "Take in a collector's receipts from a file."),
+    "spool": ("agent.commands.spool:command", "What waits to be delivered: list, show, retry."),
+    "unmask": ("agent.commands.unmask:command", "Put masked names back into a report, at the site."),
     "show-upload": ("agent.commands.show_upload:command", "Print, byte for byte, what a run uploads."),
     "install": ("agent.commands.install:command", "Check this machine every so often."),
-    "identity": ("agent.commands.identity:command", "Show who this agent is; share a site's salt."),
+    "agent": ("agent.commands.agent:command", "Stay, and check when it is time."),
+    "deploy": ("agent.commands.deploy:command", "Put the agent on other machines, over SSH."),
+    "identity": ("agent.commands.identity:command", "Show who this agent is; rotate its key."),
+    "bundle": ("agent.commands.bundle:command", "Pack readings, logs and runs for an engineer."),
     "doctor": ("agent.commands.doctor:command", "See whether this agent itself is in order."),
     "server": ("server.commands:group", "The collector: init, run, token, user, demo."),
 }
@@ -31,11 +38,16 @@ EXTRAS: dict[str, str] = {"server": "server"}
 
 def overview() -> str:
     """What `firstlight --help` prints. It needs no library, so that it can be instant."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {line}" for name, (_, line) in COMMANDS.items()]
+    import sys
+
+    here = {name: line for name, (_, line) in COMMANDS.items()}
+    if getattr(sys, "frozen", False):  # the standalone build is the agent alone
+        here = {name: line for name, line in here.items() if name not in EXTRAS}
+    width = max(map(len, here))
+    lines = [f"  {name:<{width}}  {line}" for name, line in here.items()]
     return "\n".join(
         [
-            "Usage: firstlight [--version] [--help] COMMAND [OPTIONS]",
+            "Usage: firstlight [--version [-v]] [--help] COMMAND [OPTIONS]",
             "",
             "Checks whether a deployment is sound, and reports it to a collector.",
             "Start with: firstlight check",

@@ -84,6 +84,8 @@ def command(
         click.echo(msgspec.json.format(msgspec.json.encode(page_of(plan)), indent=2).decode())
         return
     _print(plan)
+    if planned.note:
+        click.echo(planned.note)
 
 
 def _print(plan: Plan) -> None:

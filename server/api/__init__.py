@@ -15,15 +15,17 @@ from server.api import (
     decisions,
     enrolment,
     findings,
+    imports,
     kpi,
     master,
     problems,
+    rules,
     runs,
 )
 from server.auth.web import GUARDS, provide_throttle
 
 PREFIX = "/api/v1"
-AREAS = (access, assignments, bindings, decisions, enrolment, findings, kpi, master, runs)
+AREAS = (access, assignments, bindings, decisions, enrolment, findings, imports, kpi, master, rules, runs)
 
 ROUTES = [
     Router(

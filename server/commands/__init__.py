@@ -15,9 +15,17 @@ COMMANDS: Final = {
     "init": "Make the store, or bring it to this version; the first admin is created.",
     "run": "Serve pages, API and agents.",
     "token": "Make a one-time token that enrols a machine.",
+    "agent": "The machines that report: list, show, revoke, accept-branch.",
+    "restored": "Say that the store was restored from a backup.",
+    "publish": "Publish profiles, schedules and waivers to agents; withdraw them.",
     "user": "Add people, give them passwords, shut them out.",
+    "enrol": "Enrol a machine that no network reaches, from the file it wrote.",
+    "import": "Take in the files that agents exported, and write their receipts.",
     "demo": "Fill a store with an example vendor and show it.",
 }
+
+MODULES: Final = {"import": "import_"}
+"""Modules that cannot bear the name of their command."""
 
 
 class Lazy(click.Group):
@@ -32,7 +40,8 @@ class Lazy(click.Group):
         missing = [name for name in NEEDED if find_spec(name) is None]
         if missing:
             raise BadInput(f"{', '.join(missing)} is not installed; pip install 'firstlight[server]'")
-        command: click.Command = import_module(f"server.commands.{cmd_name}").command
+        module = MODULES.get(cmd_name, cmd_name)
+        command: click.Command = import_module(f"server.commands.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -19,12 +19,13 @@ from server.transitions import Observed
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The part of a run that enters one target's history."""
+    """The part of a run that enters one target's history. `replanned`: with it another plan came in force."""
 
     target: str
     accepted: int
     scope: Scope
     entries: dict[str, Observed]
+    replanned: bool = False
 
 
 _REPORTED = Sql(
@@ -55,6 +56,11 @@ def count(
         in_force = plans.in_force(connection, target, report.profile.id, at)
         if in_force is None and not report.profile.version.endswith(OVERRIDDEN):
             in_force = _accept_first(connection, target, report.profile.id, document, at)
+        central = None
+        if in_force is None or in_force.digest != plans.digest(document):
+            central = _accept_published(connection, target, report, document, entries, at)
+        if central is not None:
+            in_force = central
         if in_force is not None and in_force.digest == plans.digest(document):
             eligible = plans.decode(document)
         else:
@@ -71,7 +77,9 @@ def count(
         )
         keys = frozenset(key for key, observed in seen.items() if observed.item not in complete)
         if complete or keys:
-            counted.append(Counted(target, in_force.accepted, Scope(complete, keys), seen))
+            counted.append(
+                Counted(target, in_force.accepted, Scope(complete, keys), seen, central is not None)
+            )
     return counted
 
 
@@ -136,6 +144,41 @@ def _bind(connection: Connection, token: str, target: str, profile: str, documen
     binding = _BIND(connection, (target, profile, project, interval, start, False)).scalar_one()
     plan = plans.intern(connection, document)
     _ACCEPT(connection, (binding, plan, start, "enrolment token", at))
+
+
+_BINDING = Sql(
+    "SELECT id FROM binding WHERE target_id = ? AND profile_id = ? AND valid_from <= ?"
+    " AND (valid_until IS NULL OR valid_until > ?) ORDER BY valid_from LIMIT 1"
+)
+_ACCEPT_ONCE = Sql(
+    "INSERT INTO accepted_plan (binding_id, plan_id, valid_from, accepted_by, accepted_at)"
+    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (binding_id, valid_from) DO NOTHING"
+)
+
+
+def _accept_published(
+    connection: Connection,
+    target: str,
+    report: RunReport,
+    document: bytes,
+    entries: list[plans.Entry],
+    at: int,
+) -> plans.InForce | None:
+    """Accept a plan under its binding where a profile that was published for the site gives it."""
+    binding = _BINDING(connection, (target, report.profile.id, at, at)).scalar()
+    if binding is None or not entries:
+        return None
+    from server.publishing.central import published_by
+
+    profile = report.profile
+    by = published_by(connection, report.site, profile.id, profile.version, entries, at)
+    if by is None:
+        return None
+    plan = plans.intern(connection, document)
+    _REPORTED(connection, (target, profile.id, plan, report.run, at))
+    _ACCEPT_ONCE(connection, (binding, plan, at, f"published by {by}", at))
+    accepted = plans.in_force(connection, target, profile.id, at)
+    return accepted if accepted is not None and accepted.plan == plan else None
 
 
 def _accept_first(

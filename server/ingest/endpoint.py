@@ -12,6 +12,7 @@ from checks.envelope import HEADER_AGENT, HEADER_RUN, HEADER_SENT_AT, HEADER_SIG
 from server.clock import Clock
 from server.ingest.arrival import Answer, refuse
 from server.ingest.delivery import Delivery
+from server.ingest.pace import Pace
 from server.ingest.writer import Writer
 from server.settings import Settings
 
@@ -21,30 +22,43 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PATH = "/api/v1/runs"
 SLOWEST_BODY_S = 60.0
-RETRY_AFTER_S = 5
 
 
 class Endpoint:
     """The route that agents deliver runs to."""
 
-    def __init__(self, writer: Writer, settings: Settings, clock: Clock) -> None:
+    def __init__(self, writer: Writer, settings: Settings, clock: Clock, pace: Pace | None = None) -> None:
         self._writer, self._settings, self._clock = writer, settings, clock
+        self._pace = pace or Pace()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._answer(scope, receive)
-        await _send(send, answer)
-
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         headers = {bytes(name).lower(): bytes(value).decode("latin-1") for name, value in scope["headers"]}
+        answer = await self._answer(headers, receive)
+        agent = headers.get(HEADER_AGENT.lower().encode(), "")
+        wait: int | None = None
+        if answer.status in (429, 503):
+            self._pace.turn_away(agent)
+            wait = self._pace.retry_after_s(agent)
+        await _send(send, answer, wait)
+
+    async def _answer(self, headers: dict[bytes, str], receive: Receive) -> Answer:
         refusal = self._refuse_by_headers(headers)
         if refusal is not None:
             return refusal
+        if self._pace.full:
+            return refuse(
+                429, "too many at once", "the run was not read; come again a little later", hold=True
+            )
+        reading = _Reading(self._pace, self._settings.max_body)
         try:
-            body = await asyncio.wait_for(self._read(receive), SLOWEST_BODY_S)
+            body = await asyncio.wait_for(reading.whole(receive), SLOWEST_BODY_S)
+            return body if isinstance(body, Answer) else await self._take(headers, body)
         except TimeoutError:
             return refuse(408, "too slow", f"the body did not come within {SLOWEST_BODY_S:.0f} s", hold=True)
-        if isinstance(body, Answer):
-            return body
+        finally:
+            reading.forget()
+
+    async def _take(self, headers: dict[bytes, str], body: bytes) -> Answer:
         delivery = Delivery(
             agent=headers[HEADER_AGENT.lower().encode()],
             run=headers[HEADER_RUN.lower().encode()],
@@ -60,8 +74,12 @@ class Endpoint:
         def reply(answer: Answer) -> None:
             loop.call_soon_threadsafe(_settle, answered, answer)
 
-        self._writer.submit(delivery, reply)
-        return await answered
+        self._pace.enter(delivery.agent)
+        try:
+            self._writer.submit(delivery, reply)
+            return await answered
+        finally:
+            self._pace.leave()
 
     def _refuse_by_headers(self, headers: dict[bytes, str]) -> Answer | None:
         kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
@@ -77,26 +95,38 @@ class Endpoint:
                 return refuse(401, "unsigned run", f"the header {name} is missing")
         length = headers.get(b"content-length", "0")
         if not length.isdecimal() or int(length) > self._settings.max_body:
-            return self._too_large()
+            return _too_large(self._settings.max_body)
         return None
 
-    def _too_large(self) -> Answer:
-        return refuse(413, "run too large", f"a request is at most {self._settings.max_body} bytes")
 
-    async def _read(self, receive: Receive) -> bytes | Answer:
+class _Reading:
+    """A body on its way in; its bytes count to what is held until it is forgotten."""
+
+    def __init__(self, pace: Pace, limit: int) -> None:
+        self._pace, self._limit, self._size = pace, limit, 0
+
+    async def whole(self, receive: Receive) -> bytes | Answer:
         parts: list[bytes] = []
-        size = 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return refuse(400, "torn request", "the connection closed before the body was complete")
             part = message.get("body", b"")
-            size += len(part)
-            if size > self._settings.max_body:
-                return self._too_large()
+            self._size += len(part)
+            self._pace.bytes += len(part)
+            if self._size > self._limit:
+                return _too_large(self._limit)
             parts.append(part)
             if not message.get("more_body", False):
                 return b"".join(parts)
+
+    def forget(self) -> None:
+        self._pace.bytes -= self._size
+        self._size = 0
+
+
+def _too_large(limit: int) -> Answer:
+    return refuse(413, "run too large", f"a request is at most {limit} bytes")
 
 
 def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
@@ -104,7 +134,7 @@ def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
         future.set_result(answer)
 
 
-async def _send(send: Send, answer: Answer) -> None:
+async def _send(send: Send, answer: Answer, retry_after_s: int | None) -> None:
     if answer.ack is not None:
         kind, body = b"application/json", msgspec.json.encode(answer.ack)
     else:
@@ -114,7 +144,7 @@ async def _send(send: Send, answer: Answer) -> None:
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]
-    if answer.status in (429, 503):
-        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+    if retry_after_s is not None:
+        headers.append((b"retry-after", str(retry_after_s).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

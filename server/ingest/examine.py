@@ -31,7 +31,9 @@ class Key:
 
 @dataclass(slots=True)
 class Sender:
-    """An enrolled agent as ingest needs it. `unbound_token` is set until its first plan was accepted."""
+    """An enrolled agent as ingest needs it. `unbound_token` is set until its first plan was accepted, `rules`
+    is the version of what is published for its site.
+    """
 
     agent: str
     site: str
@@ -40,6 +42,7 @@ class Sender:
     tip_hash: str
     enrolled_at: int
     unbound_token: str | None
+    rules: int = 0
     keys: list[Key] = field(default_factory=list)
 
 
@@ -57,8 +60,14 @@ class Examined:
 
 
 _SENDERS = (
-    "SELECT a.id, a.site_id, a.fingerprint, a.tip_sequence, a.tip_hash, a.enrolled_at, t.token_hash"
-    " FROM agent a LEFT JOIN enrolment_token t ON t.token_hash = a.token_hash AND t.bound_at IS NULL"
+    "SELECT a.id, a.site_id, a.fingerprint, a.tip_sequence, a.tip_hash, a.enrolled_at, t.token_hash,"
+    # Three looks at the end of an index each.
+    " (SELECT COALESCE(MAX(m.version), 0) FROM ("
+    "SELECT MAX(version) AS version FROM publication WHERE site_id = a.site_id"
+    " UNION ALL SELECT MAX(version) FROM publication WHERE customer_id = s.customer_id"
+    " UNION ALL SELECT MAX(version) FROM publication WHERE site_id IS NULL AND customer_id IS NULL) m)"
+    " FROM agent a JOIN site s ON s.id = a.site_id"
+    " LEFT JOIN enrolment_token t ON t.token_hash = a.token_hash AND t.bound_at IS NULL"
     " WHERE a.id IN ({})"
 )
 _KEYS = (
@@ -174,10 +183,19 @@ def _timed(arrival: Arrival, report: RunReport, sender: Sender) -> Examined:
     """Fix `effective_at`: the observed time corrected by the clock offset, and never after the receipt."""
     offset = arrival.received_at - arrival.sent_at if arrival.sent_at is not None else timedelta(0)
     received, offset_us = to_micros(arrival.received_at), offset // timedelta(microseconds=1)
-    corrected = to_micros(report.ended) + offset_us
-    ahead = timedelta(microseconds=max(0, corrected - received))
-    skew = max(abs(offset), ahead)
+    observed = to_micros(report.ended)
+    skew = _skew(observed, received, offset_us)
     flags = ("skew",) if skew > SKEW_FLAGGED else ()
     held = "skew" if skew > SKEW_HELD else ""
-    effective = max(0, min(corrected, received))
+    effective = max(0, min(observed + offset_us, received))
     return Examined(arrival, report, sender, effective, offset_us // 1000, held, flags)
+
+
+def held_for_skew(observed: int, received: int, offset_ms: int) -> str:
+    """``skew`` where the clocks of a stored run were too far apart to fold it. Times in microseconds."""
+    return "skew" if _skew(observed, received, offset_ms * 1000) > SKEW_HELD else ""
+
+
+def _skew(observed: int, received: int, offset_us: int) -> timedelta:
+    """By how much the clocks differ: as measured, or as a run shows that claims to come from the future."""
+    return timedelta(microseconds=max(abs(offset_us), observed + offset_us - received))

@@ -10,13 +10,14 @@ from zstandard import ZstdCompressor
 
 from checks.envelope import Ack
 from checks.ids import new_run_id
-from checks.model import Status
-from server.episodes import came_back, refold
+from checks.model import RunReport, Status
+from server.episodes import came_back, refold, refold_target
 from server.history import insert_run
 from server.ingest.arrival import Answer, refuse
-from server.ingest.chain import Fork, find_fork, hold_branch, tip
+from server.ingest.chain import FORK, STRANGER, Fork, find_fork, hold, is_stranger, lock_tip, tip
 from server.ingest.eligible import count, may_bind
 from server.ingest.examine import Examined
+from server.ingest.stored import stored_run, targets_of
 from server.sql import Sql
 from server.tables.base import to_micros
 
@@ -28,11 +29,14 @@ _RECEIPT = Sql(
     " ON CONFLICT (id) DO NOTHING"
 )
 _KNOWN = Sql("SELECT hash, held FROM receipt WHERE id = ?")
+_BELOW = Sql("SELECT MAX(sequence) FROM receipt WHERE agent_id = ? AND sequence < ?")
 _DOCUMENT = Sql("INSERT INTO document (run_id, body, size) VALUES (?, ?, ?)")
 _HEARTBEAT = Sql(
-    "UPDATE agent SET last_seen_at = ?, clock_offset_ms = ?, tip_sequence = ?, tip_hash = ? WHERE id = ?"
+    "UPDATE agent SET last_seen_at = ?, clock_offset_ms = COALESCE(?, clock_offset_ms), tip_sequence = ?,"
+    " tip_hash = ? WHERE id = ?"
 )
 _FLAGS = Sql("UPDATE receipt SET flags = ? WHERE id = ?")
+_HELD = Sql("UPDATE receipt SET held = ? WHERE id = ?")
 _TARGET = Sql("SELECT id FROM target WHERE site_id = ? AND name = ?")
 _TARGET_BY_ID = Sql("UPDATE target SET name = ? WHERE id = ? AND site_id = ?")
 _TARGET_ADD = Sql(
@@ -40,6 +44,7 @@ _TARGET_ADD = Sql(
     " ON CONFLICT (site_id, name) DO NOTHING"
 )
 _BOUND_TOKEN = Sql("UPDATE enrolment_token SET bound_at = ? WHERE token_hash = ?")
+_ARRIVED = Sql("SELECT 1 FROM receipt WHERE id = ? AND agent_id = ?")
 _AUDIT = Sql("INSERT INTO audit_entry (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)")
 
 _compressor = ZstdCompressor(level=3)
@@ -57,10 +62,15 @@ def record(connection: Connection, run: Examined, epoch: str) -> Folded:
     """Store a run once and fold it. The same run again is 200 and changes nothing."""
     report, seal, sender = run.report, run.arrival.seal, run.sender
     received = to_micros(run.arrival.received_at)
+    # The sender was read before this transaction; another process may have moved its chain since.
+    sender.tip_sequence, sender.tip_hash = lock_tip(connection, report.agent)
     clean = report.sequence == sender.tip_sequence + 1 and report.previous == sender.tip_hash
-    fork = Fork() if clean else find_fork(connection, report, seal.hash, sender)
-    held = run.held or ("fork" if fork.hold_this else "")
-    flags = (*run.flags, "fork") if fork.found else run.flags
+    fork = Fork() if clean else find_fork(connection, report, seal.hash, sender, received)
+    held = FORK if fork.hold_this else run.held
+    flags = (*run.flags, FORK) if fork.found else run.flags
+    if is_stranger(report, sender):
+        flags = (*flags, STRANGER)
+    held_before = report.sequence - 1 if clean else _held_below(connection, report)
     statuses = Counter([result.status for result in report.results])
     inserted = _RECEIPT(
         connection,
@@ -92,18 +102,48 @@ def record(connection: Connection, run: Examined, epoch: str) -> Folded:
     if inserted.rowcount != 1:
         return Folded(_again(connection, run, epoch, received))
     _DOCUMENT(connection, (report.run, _compressor.compress(run.arrival.body), len(run.arrival.body)))
-    if fork.hold_others:
-        hold_branch(connection, fork.hold_others)
+    changed = settle(connection, fork)
+    if fork.hold_others or fork.free:
         sender.tip_sequence, sender.tip_hash = tip(connection, report.agent)
-    elif held != "fork" and report.sequence > sender.tip_sequence:
+    elif held != FORK and report.sequence > sender.tip_sequence:
         sender.tip_sequence, sender.tip_hash = report.sequence, seal.hash
-    _HEARTBEAT(connection, (received, run.offset_ms, sender.tip_sequence, sender.tip_hash, sender.agent))
+    offset = run.offset_ms if run.arrival.sent_at is not None else None  # a file carries no clock
+    _HEARTBEAT(connection, (received, offset, sender.tip_sequence, sender.tip_hash, sender.agent))
     targets = {t.name: _target(connection, report.site, t.name, t.id, received) for t in report.targets}
+    if report.replaces is not None:
+        _note_replaced(connection, report, received)
     if held:
         _AUDIT(connection, (received, f"agent:{report.agent}", "hold", f"run:{report.run}", held))
-        return Folded(_stored(run, epoch, held, targets))
-    changed = fold(connection, run, targets, flags)
-    return Folded(_stored(run, epoch, "", targets), changed)
+        return Folded(_stored(run, epoch, held, targets, held_before), changed)
+    changed += fold(connection, run, targets, flags)
+    return Folded(_stored(run, epoch, "", targets, held_before), changed)
+
+
+def _note_replaced(connection: Connection, report: RunReport, received: int) -> None:
+    """Say in the audit trail that a run was made anew to take something out of it, and whether the one with
+    it in had arrived all the same: somebody has to decide about that.
+    """
+    arrived = _ARRIVED(connection, (report.replaces, report.agent)).first() is not None
+    detail = f"by {report.run}, redacted further" + ("; the old run had arrived" if arrived else "")
+    _AUDIT(connection, (received, f"agent:{report.agent}", "replaced", f"run:{report.replaces}", detail))
+
+
+def settle(connection: Connection, fork: Fork) -> tuple[int, ...]:
+    """Hold what has to step back and fold what no longer has to; the ids of the episodes that changed."""
+    hold(connection, fork.hold_others)
+    changed: tuple[int, ...] = ()
+    for id in fork.free:
+        changed += fold_stored(connection, id)
+    return changed
+
+
+def fold_stored(connection: Connection, id: str) -> tuple[int, ...]:
+    """Let a held run of the chain count after all, unless its clock forbids it or its document is gone."""
+    run = stored_run(connection, id)
+    if run is None:
+        return ()
+    _HELD(connection, (run.held, id))
+    return () if run.held else fold(connection, run, targets_of(connection, run), run.flags)
 
 
 def fold(
@@ -130,7 +170,10 @@ def fold(
         if inserted.spoken:
             back = came_back(connection, part.target, inserted.spoken, run.effective_at)
             touched |= {finding.id: finding for finding in back}
-        changed += refold(connection, part.target, report.site, list(touched.values()))
+        if part.replanned:  # what the plan before had and this one has not, lapses
+            changed += refold_target(connection, part.target)
+        else:
+            changed += refold(connection, part.target, report.site, list(touched.values()))
     return tuple(changed)
 
 
@@ -139,19 +182,25 @@ def _again(connection: Connection, run: Examined, epoch: str, received: int) -> 
     row = _KNOWN.row(connection, (run.report.run,))
     assert row is not None
     if row[0] == run.arrival.seal.hash:
-        return Answer(200, _ack(run, "same", epoch, row[1], {}))
+        return Answer(200, _ack(run, "same", epoch, row[1], {}, _held_below(connection, run.report)))
     detail = f"sent {run.arrival.seal.hash[:16]}…, stored {row[0][:16]}…"
     _AUDIT(connection, (received, f"agent:{run.report.agent}", "conflict", f"run:{run.report.run}", detail))
     return refuse(409, "another run has this id", "a run with this id and another body is stored")
 
 
-def _stored(run: Examined, epoch: str, held: str, targets: dict[str, str]) -> Answer:
-    return Answer(201, _ack(run, "new", epoch, held, targets))
+def _held_below(connection: Connection, report: RunReport) -> int:
+    """The highest number below this run's own that the store holds, in whatever branch; 0 where none is."""
+    return _BELOW(connection, (report.agent, report.sequence)).scalar() or 0
 
 
-def _ack(run: Examined, status: str, epoch: str, held: str, targets: dict[str, str]) -> Ack:
+def _stored(run: Examined, epoch: str, held: str, targets: dict[str, str], before: int) -> Answer:
+    return Answer(201, _ack(run, "new", epoch, held, targets, before))
+
+
+def _ack(run: Examined, status: str, epoch: str, held: str, targets: dict[str, str], before: int) -> Ack:
     path = f"/runs/{run.report.run}"
-    return Ack(run.report.run, status, epoch, run.sender.tip_sequence, held, path, targets)
+    highest = run.sender.tip_sequence
+    return Ack(run.report.run, status, epoch, highest, held, path, targets, run.sender.rules, before)
 
 
 def _target(connection: Connection, site: str, name: str, registered: str, now: int) -> str:

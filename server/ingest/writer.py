@@ -62,6 +62,10 @@ class Writer:
         else:
             reply(refuse(503, "shutting down", "try again in a moment", hold=True))
 
+    def take(self, deliveries: list[Delivery]) -> list[Answer]:
+        """The answer to each, given here and now: for runs that came another way than HTTP."""
+        return self._take(deliveries)
+
     def _work(self) -> None:
         while True:
             job = self._jobs.get()

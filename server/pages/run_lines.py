@@ -36,10 +36,11 @@ def newest_runs(
     *,
     limit: int,
     site_id: str = "",
+    agent_id: str = "",
     held: bool = False,
     before: tuple[datetime, str] | None = None,
 ) -> list[RunLine]:
-    """The newest runs (of a site, or those held), after the place `before` in that order."""
+    """The newest runs (of a site, of an agent, or those held), after the place `before` in that order."""
     r = Receipt
     query = (
         sa.select(
@@ -64,6 +65,8 @@ def newest_runs(
     )
     if site_id:
         query = query.where(r.site_id == site_id)
+    if agent_id:
+        query = query.where(r.agent_id == agent_id)
     if held:
         query = query.where(r.held != "")
     if before is not None:

@@ -17,6 +17,7 @@ from server.delivery.names import existing
 from server.pages.documents import with_words
 from server.pages.due import bound_targets
 from server.pages.frame import frame, look, page
+from server.pages.missing import missing_lines
 from server.pages.open_findings import unsettled
 from server.pages.run_lines import newest_runs
 from server.pages.site_lines import SEVERITIES, site_lines, state_of
@@ -169,4 +170,5 @@ def show_site(id: FromPath[str], db: GivenDb, user: GivenUser, clock: GivenClock
             targets=targets_of(session, id),
             projects=projects_of(session, id, now),
             runs=runs,
+            missing=missing_lines(session, id),
         )

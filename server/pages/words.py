@@ -58,13 +58,16 @@ CLOSED = {
 
 HELD = {
     "skew": "The agent's clock was more than 24 hours off. An administrator decides whether the run counts.",
-    "fork": "Another run claims the same place in the agent's sequence: a cloned machine or a restored disk.",
+    "fork": "Another run claims the same place in the agent's sequence: a cloned machine or a restored disk."
+    " The agent's page says what can be done.",
 }
 
 FLAGS = {
     "skew": "clock off by more than 5 minutes",
     "adhoc": "ad hoc: does not open, close or count",
     "fork": "sequence claimed twice",
+    "other-machine": "made on another machine than the enrolled one",
+    "left": "on a branch that an administrator has left for another",
     "part-adhoc": "partly ad hoc: results under a rule nobody accepted do not count",
 }
 
@@ -73,6 +76,25 @@ SITE_STATE = {
     "amber": "needs attention",
     "green": "in order",
     "grey": "never reported",
+}
+
+AGENT_STATE = {
+    "forked": "forked",
+    "late": "late",
+    "revoked": "revoked",
+    "new": "not seen yet",
+    "fine": "on time",
+}
+
+AGENT_CHIP = {"forked": "red", "late": "amber", "revoked": "quiet", "new": "quiet", "fine": "green"}
+"""The stylesheet's word for the colour of an agent's state."""
+
+DEED = {
+    "enrol": "enrolled",
+    "enrol-again": "enrolled again",
+    "rotate-key": "took a new key",
+    "revoke-agent": "revoked its keys",
+    "accept-branch": "accepted a branch",
 }
 
 CAUSE = {

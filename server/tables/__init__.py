@@ -6,6 +6,7 @@ from server.tables.decisions import AuditEntry, Decision
 from server.tables.delivery import Assignment, Customer, Engineer, GoLive, Handover, Product, Project, Site
 from server.tables.findings import Episode, EpisodeAlias, EpisodeShare, Finding, Transition
 from server.tables.keys import ServerKey
+from server.tables.publishing import AgentRules, Publication
 from server.tables.runs import (
     AcceptedPlan,
     Binding,
@@ -24,6 +25,7 @@ __all__ = [
     "AcceptedPlan",
     "AgentKey",
     "AgentRow",
+    "AgentRules",
     "ApiToken",
     "Assignment",
     "AuditEntry",
@@ -44,6 +46,7 @@ __all__ = [
     "Plan",
     "Product",
     "Project",
+    "Publication",
     "Receipt",
     "ReportedPlan",
     "Scope",

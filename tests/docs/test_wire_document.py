@@ -13,13 +13,13 @@ import pytest
 from document_reader import ROOT, read, section, table
 
 from agent.uplink import Answer, Uplink
-from checks.envelope import Ack, Enrolled, Enrolment, Problem, Seal, seal, verify
+from checks.envelope import Ack, Enrolled, Enrolment, KeyChange, KeyChanged, Problem, Seal, seal, verify
 from checks.model import OVERRIDDEN, RunReport
 from server.ingest.endpoint import SLOWEST_BODY_S
 from server.settings import MIB, Settings
 
 WIRE = read("wire.md")
-ENVELOPE = (Seal, Ack, Enrolment, Enrolled, Problem)
+ENVELOPE = (Seal, Ack, Enrolment, Enrolled, KeyChange, KeyChanged, Problem)
 
 
 def nested(struct: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:

@@ -61,7 +61,7 @@ def test_a_stranger_is_led_to_the_login_and_sees_nothing(
 def test_every_link_leads_to_a_sound_page(every_page: dict[str, str]) -> None:
     found = every_page
     kinds = {path.partition("?")[0].split("/")[1] for path in found}
-    assert kinds == {"", "sites", "findings", "runs", "kpi"}
+    assert kinds == {"", "sites", "findings", "runs", "kpi", "agents", "published", "imports"}
     for path, html in found.items():
         read = Page(html)
         assert not read.faults, f"{path}: {read.faults}"
