@@ -100,11 +100,23 @@ def _run(args: list[str]) -> int:
         return _say("stopped", 130)
     except BrokenPipeError:
         raise
+    except PermissionError as error:
+        return _say(_forbidden(error), 3)
     except Exception as error:
         if os.environ.get("FIRSTLIGHT_DEBUG"):
             raise
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         return _say(f"unexpected {what} (a defect; FIRSTLIGHT_DEBUG=1 shows where)", 3)
+
+
+def _forbidden(error: PermissionError) -> str:
+    """What may not be read or written, by whom: the account may be another than the one that typed it."""
+    from pathlib import Path
+
+    from agent.operator import account
+
+    what = Path(os.fsdecode(error.filename)).absolute() if error.filename else "a file"
+    return f"{what}: {error.strerror or 'permission denied'} (this runs as {account()}); name another place"
 
 
 def exit_code(error: Exception) -> int:

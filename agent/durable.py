@@ -6,6 +6,7 @@ can be found half written.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -49,6 +50,17 @@ def _replace(path: Path, data: bytes, mode: int, *, sync: bool) -> None:
         with suppress(OSError):
             temporary.unlink()  # a full disk gets its space back
         raise
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The bytes of a file, at most `limit`; raises `OSError`, of a longer file that it is too large."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        # As much as it says it has, because a buffer of the limit would be made first; no device has a size.
+        data = file.read(min(size, limit) + 1)
+    if len(data) > min(size, limit):
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return data
 
 
 def move_durably(path: Path, folder: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent import __version__, retry
 from agent.config import load_config
-from agent.contact import last_delivered
+from agent.contact import last_hash
 from agent.delivery import uplink_to
 from agent.durable import write_durably
 from agent.enrolment_answer import checked_answer, identity_of
@@ -106,7 +106,7 @@ def _enrol(
         agent_version=__version__,
         # Where the identity was lost, the counter of runs still knows the agent that those waiting belong to.
         agent=before.agent if before else (last.agent if last else ""),
-        last=_last_arrived(state, before),
+        last=last_hash(state, before.agent if before else ""),
     )
     with uplink_to(state, url, trusted, config) as uplink:
         try:
@@ -132,14 +132,6 @@ def _enrol(
     retry.forget(state)
     signed, orphaned = sign_again(spool, identity.agent, key)
     return Outcome(identity, signed, orphaned, set_aside, _other_keys(present, identity))
-
-
-def _last_arrived(state: State, before: Identity | None) -> str:
-    """The hash of the run of this machine that the collector acknowledged last."""
-    delivered = last_delivered(state)
-    if before is None or delivered is None or delivered.agent != before.agent:
-        return ""
-    return delivered.hash
 
 
 def _present(state: State) -> Identity | None:

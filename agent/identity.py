@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 UNENROLLED = "unenrolled"
+MOST_TARGETS = 20_000
+"""Of so many targets an agent keeps the ids that its collector registered."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -78,6 +80,16 @@ def load_identity(at: State | None = None) -> Identity | None:
 def save_identity(at: State, identity: Identity) -> None:
     """Replace the identity, durably."""
     write_durably(at.identity, msgspec.json.format(msgspec.json.encode(identity)) + b"\n")
+
+
+def learnt(identity: Identity, epoch: str, targets: dict[str, str]) -> Identity:
+    """The identity with what an answer of the collector told. Of more than `MOST_TARGETS` no further ids are
+    kept: a run without them is taken all the same.
+    """
+    known = identity.targets | targets
+    if len(known) > MOST_TARGETS:
+        known = identity.targets
+    return msgspec.structs.replace(identity, epoch=epoch, targets=known)
 
 
 def enrolled(at: State) -> Identity:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.ownership import refuse_foreign
 from checks.errors import FirstlightError
 
 POLL_S = 0.02
@@ -21,8 +22,10 @@ class Busy(FirstlightError):
 def exclusive(path: Path, *, wait_s: float | None = None) -> Iterator[None]:
     """Hold the lock file `path`, waiting up to `wait_s` seconds for it (None: as long as it takes).
 
-    Raises `Busy`. The file itself stays: removing it would let two processes lock two files of one name.
+    Raises `Busy`, and `BadInput` for root in the folder of another account: whoever locks is about to write.
+    The file itself stays: removing it would let two processes lock two files of one name.
     """
+    _refuse_root(path)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         patience = None if wait_s is None else time.monotonic() + wait_s
@@ -38,13 +41,32 @@ def exclusive(path: Path, *, wait_s: float | None = None) -> Iterator[None]:
 def take(path: Path) -> int | None:
     """Lock the file `path` without waiting; the open descriptor, or None where another process holds it.
 
-    The lock lasts until the descriptor is closed here and in every child that it was given to.
+    The lock lasts until the descriptor is closed here and in every child that it was given to. Raises
+    `BadInput` as `exclusive`.
     """
+    _refuse_root(path)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if _taken(descriptor, block=False):
         return descriptor
     os.close(descriptor)
     return None
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file `path`, which may be not there; nothing is written or made."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _taken(descriptor, block=False)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_root(path: Path) -> None:
+    if os.name == "posix" and os.geteuid() == 0:
+        refuse_foreign(path.parent)
 
 
 def _taken(descriptor: int, *, block: bool) -> bool:

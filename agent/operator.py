@@ -17,3 +17,14 @@ def login() -> str:
         with suppress(KeyError):
             return pwd.getpwuid(os.getuid()).pw_name
     return ""
+
+
+def account() -> str:
+    """Whose rights this process has: the name of the account, or its number where it has none."""
+    if not hasattr(os, "geteuid"):
+        return login()
+    import pwd
+
+    with suppress(KeyError):
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return f"user id {os.geteuid()}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from agent.durable import make_folder
-from checks.errors import BadInput
+from agent.ownership import refuse_foreign
 
 SYSTEM_STATE = Path("/var/lib/firstlight")
 NO_SITE = "unenrolled"
@@ -164,15 +164,8 @@ class State(msgspec.Struct, frozen=True):
     def prepare(self) -> None:
         """Make the folder, private. Raises `BadInput` where it belongs to someone else, `OSError` else."""
         make_folder(self.root)
-        found = self.root.stat()
-        if os.name != "posix":
-            return
-        if found.st_uid != os.geteuid():
-            raise BadInput(
-                f"{self.root} belongs to user id {found.st_uid}, not to you ({os.geteuid()}); "
-                "run as that user, or set FIRSTLIGHT_STATE to a folder of your own"
-            )
-        if found.st_mode & 0o077:
+        refuse_foreign(self.root)
+        if os.name == "posix" and self.root.stat().st_mode & 0o077:
             self.root.chmod(0o700)
 
 

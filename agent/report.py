@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agent import __version__
-from agent.identity import Identity, boot_id
+from agent.identity import Identity, boot_id, fingerprint
 from checks.model import (
     WIRE_VERSION,
     Dropped,
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from checks.evaluate import Evaluation
     from checks.plan import Plan
     from checks.snapshot import Snapshot
+
+
+NOTHING_DROPPED = Dropped()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def make_report(
     run: str,
     sequence: int,
     previous: str,
+    dropped: Dropped = NOTHING_DROPPED,
 ) -> RunReport:
     """The report. It ends when the last reading was made: saved readings grow no younger by being sent."""
     ended = snapshot.captured_at.astimezone(UTC)
@@ -63,7 +67,7 @@ def make_report(
         previous=previous,
         install=identity.install,
         boot=boot_id(),
-        fingerprint=identity.fingerprint,
+        fingerprint=fingerprint(identity.install),  # as the machine is now: a clone has another
         site=occasion.site,
         profile=ProfileRef(plan.profile.id, plan.profile.version),
         plan_digest=plan.digest,
@@ -78,7 +82,7 @@ def make_report(
         partial=occasion.partial,
         targets=tuple(_registered(target, identity) for target in _named(evaluation, snapshot)),
         results=evaluation.results,
-        dropped=Dropped(),
+        dropped=dropped,
         resources=occasion.resources,
     )
 

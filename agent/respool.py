@@ -33,6 +33,8 @@ from checks.ids import new_run_id
 from checks.model import RunReport, decode_report
 
 OVERWRITE = 64 * 1024
+MOST_REPLACED = 1000
+"""As many numbers as a report may name that it stands for: so often was nothing ever made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,12 @@ def _again(
     with next_number(state, identity.agent, lambda: newest(state, spool, identity.agent)) as number:
         run = new_run_id()
         made: RunReport = msgspec.structs.replace(
-            clean, run=run, sequence=number.sequence, previous=number.previous, replaces=entry.run
+            clean,
+            run=run,
+            sequence=number.sequence,
+            previous=number.previous,
+            replaces=entry.run,
+            replaced=(*old.replaced, old.sequence)[-MOST_REPLACED:],
         )
         sealed = seal(identity.agent, run, body_of(made), read_key(state.root / identity.key_file))
         step("made")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from agent.durable import write_durably
+from agent.durable import read_bounded, write_durably
 from agent.lock import exclusive
 from agent.paths import State
-from checks.errors import FirstlightError
 
 FIRST_PREVIOUS = "0" * 64
+LARGEST = 64 * 1024
 
 
 class Last(msgspec.Struct, frozen=True):
@@ -46,21 +46,33 @@ class Number:
 def next_number(state: State, agent: str, newest: Callable[[], Last | None]) -> Iterator[Number]:
     """The number after the last, while other processes wait. Raises `OSError`.
 
-    `newest` finds the newest run in the spool; it stands in where the counter's file was lost.
+    `newest` finds the newest run of this agent that is known; it stands in where the counter's file was lost
+    or is damaged.
     """
     with exclusive(state.sequence_lock):
-        last = _last(state) or newest()
+        last = _last(state)
         if last is None or last.agent != agent:
-            last = Last(agent, 0, FIRST_PREVIOUS)
+            last = newest() or Last(agent, 0, FIRST_PREVIOUS)
         yield Number(state, agent, last.sequence + 1, last.hash)
 
 
+def last_given(state: State, agent: str = "") -> Last | None:
+    """The last number that was given away, under `agent` where one is named; None where none is known.
+
+    The caller holds the sequence lock.
+    """
+    last = _last(state)
+    return last if last is not None and agent in ("", last.agent) else None
+
+
 def _last(state: State) -> Last | None:
+    """The counter; a damaged one is kept beside, and numbering goes on without it: nobody may be there to
+    mend it, and every number that was used is in the spool or was acknowledged.
+    """
     try:
-        return msgspec.json.decode(state.sequence.read_bytes(), type=Last)
+        return msgspec.json.decode(read_bounded(state.sequence, LARGEST), type=Last)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:
-        raise FirstlightError(
-            f"{state.sequence}: damaged ({error}); remove it, and the newest run in the spool takes its place"
-        ) from error
+    except (IsADirectoryError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        state.sequence.replace(state.sequence.with_suffix(".damaged"))
+        return None

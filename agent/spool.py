@@ -17,13 +17,28 @@ from pathlib import Path
 
 import msgspec
 
-from agent.durable import make_folder, move_durably, sweep, write_durably
+from agent.durable import (
+    make_folder,
+    move_durably,
+    read_bounded,
+    sweep,
+    sync_folder,
+    write_durably,
+    write_quickly,
+)
 from checks.envelope import Ack, Envelope, from_bytes
 from checks.errors import BadInput, SpoolFull
 
 SUFFIX = ".run"
 DAY_S = 86400.0
+LARGEST_RUN = 64 * 1024 * 1024
+"""Bytes of a run's file that are read; no collector takes half of it."""
+
 _NAME = re.compile(r"(\d{12,16})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.run")
+
+
+class Unreadable(BadInput):
+    """A run's file is there and cannot be read; that may pass."""
 
 
 class _Numbered(msgspec.Struct):
@@ -45,6 +60,11 @@ class Spooled:
     def place(self) -> str:
         """``pending``, ``sent`` or ``quarantine``."""
         return self.path.parent.name
+
+    @property
+    def made(self) -> float:
+        """When the run was made, in seconds since 1970 by this machine's clock: its id says so (RFC 9562)."""
+        return int(self.run[:8] + self.run[9:13], 16) / 1000
 
     def note(self) -> str:
         """Why the run is held or in quarantine; empty where it is neither."""
@@ -69,10 +89,11 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.waiting, self.sent, self.refused = (folder / n for n in ("pending", "sent", "quarantine"))
+        self._places = (self.waiting, self.sent, self.refused)
 
     def prepare(self) -> None:
         """Make the folders. Raises `OSError`."""
-        for place in (self.waiting, self.sent, self.refused):
+        for place in self._places:
             make_folder(place)
 
     def add(self, envelope: Envelope) -> Spooled:
@@ -80,10 +101,31 @@ class Spool:
         number = msgspec.json.decode(envelope.body, type=_Numbered)
         with kept_or_loud(f"run {number.run}"):
             self.prepare()
-            sweep(self.waiting)
             path = self.waiting / f"{number.sequence:012d}-{number.run}{SUFFIX}"
             write_durably(path, envelope.to_bytes())
         return Spooled(number.sequence, number.run, path)
+
+    def clean(self) -> None:
+        """Remove what killed writers left half written. The caller holds the delivery and sequence locks."""
+        for place in self._places:
+            sweep(place)
+
+    def anything_waits(self) -> bool:
+        """Whether there is a run to be sent; cheaper than `pending`."""
+        with suppress(OSError), os.scandir(self.waiting) as found:
+            return any(_NAME.fullmatch(file.name) for file in found)
+        return False
+
+    def drop(self, entry: Spooled) -> None:
+        """Remove a run, durably. Raises `OSError`."""
+        self.remove(entry)
+        sync_folder(entry.path.parent)
+
+    def remove(self, entry: Spooled) -> None:
+        """Remove a run's file and what lies beside it; nothing happens where it is gone. Raises `OSError`."""
+        entry.path.unlink(missing_ok=True)
+        _forget(entry.path, ".note")
+        _forget(entry.path, ".ack")
 
     def pending(self) -> list[Spooled]:
         """What is to be sent, oldest number first."""
@@ -113,11 +155,16 @@ class Spool:
         raise BadInput(f"{run}: no such run in {self.folder}; firstlight spool list shows those there are")
 
     def read(self, entry: Spooled) -> Envelope:
-        """The sealed run; raises `BadInput` where its file is torn, damaged or not what its name says."""
+        """The sealed run; raises `BadInput` where its file is torn, damaged or not what its name says, and
+        `Unreadable` where the disk or its rights do not give it out just now."""
         try:
-            envelope = from_bytes(entry.path.read_bytes())
+            envelope = from_bytes(read_bounded(entry.path, LARGEST_RUN))
             number = msgspec.json.decode(envelope.body, type=_Numbered)
-        except msgspec.MsgspecError as error:
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise BadInput(f"{entry.path}: {error.strerror}") from error
+        except OSError as error:
+            raise Unreadable(f"{entry.path}: {error.strerror}") from error
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise BadInput(f"{entry.path}: the body is no run: {error}") from error
         except BadInput as error:
             raise BadInput(f"{entry.path}: {error}") from error
@@ -133,7 +180,7 @@ class Spool:
     def mark_acknowledged(self, entry: Spooled, ack: Ack) -> None:
         """Move a run that the collector has stored. Raises `OSError`; the run then goes once more."""
         with suppress(OSError):  # a full disk must not keep the run pending
-            write_durably(self.sent / _beside(entry.path, ".ack").name, msgspec.json.encode(ack))
+            write_quickly(self.sent / _beside(entry.path, ".ack").name, msgspec.json.encode(ack))
         with suppress(OSError):
             os.utime(entry.path)  # the seven days count from now
         _forget(entry.path, ".note")
@@ -141,8 +188,8 @@ class Spool:
 
     def acknowledgement(self, entry: Spooled) -> Ack | None:
         """What the collector answered, where that is still here."""
-        with suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(_beside(entry.path, ".ack").read_bytes(), type=Ack)
+        with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return msgspec.json.decode(read_bounded(_beside(entry.path, ".ack"), LARGEST_RUN), type=Ack)
         return None
 
     def hold(self, entry: Spooled, reason: str) -> None:
@@ -160,8 +207,21 @@ class Spool:
         _forget(path, ".note")
         move_durably(path, self.refused)
 
+    def refused_at(self, entry: Spooled) -> float:
+        """When a run was set aside, in seconds since 1970."""
+        with suppress(OSError):
+            return _beside(entry.path, ".note").stat().st_mtime
+        return entry.made
+
+    def put_back(self, entry: Spooled) -> Spooled:
+        """Let a run that was refused, or is held, go with the next delivery. Raises `OSError`."""
+        moved = entry.path if entry.place == "pending" else move_durably(entry.path, self.waiting)
+        _forget(entry.path, ".note")
+        return Spooled(entry.sequence, entry.run, moved)
+
     def send_again(self, above: int, agent: str) -> list[Spooled]:
-        """Put acknowledged runs of an agent with higher numbers back; for a store that lost them."""
+        """Put acknowledged runs of an agent with higher numbers back, the lowest first; for a store that lost
+        them."""
         again = []
         for entry in self.kept():
             if entry.sequence > above and self._is_of(entry, agent):
@@ -176,8 +236,7 @@ class Spool:
         for entry in self.kept():
             with suppress(OSError):
                 if entry.path.stat().st_mtime < before:
-                    entry.path.unlink()
-                    _forget(entry.path, ".ack")
+                    self.remove(entry)
                     gone += 1
         return gone
 

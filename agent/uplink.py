@@ -10,12 +10,15 @@ import ipaddress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from agent.network import Way, environment_proxy
+from agent.unreached import unreached, wants_a_login
 from checks.envelope import (
     HEADER_AGENT,
+    HEADER_NEW_SIGNATURE,
     HEADER_RUN,
     HEADER_SENT_AT,
     HEADER_SIGNATURE,
@@ -23,13 +26,16 @@ from checks.envelope import (
     Enrolled,
     Enrolment,
     Envelope,
+    KeyChanged,
     Problem,
+    keys_path,
 )
 from checks.errors import BadInput, UplinkError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from requests import Response
 
 ANSWER_LIMIT = 1024 * 1024
@@ -40,6 +46,16 @@ RETRY = frozenset({408, 421, 425, 429})
 HOLD = frozenset({401, 403})
 
 
+HEADERS = {
+    "User-Agent": "firstlight",
+    "Accept-Encoding": "identity",
+    "Accept": "*/*",
+    "Connection": "keep-alive",
+    "Content-Type": "application/json",
+}
+"""Of every request; beside these only what belongs to the one, ``Host`` and ``Content-Length``."""
+
+
 class Answer(NamedTuple):
     status: int
     retry_after_s: float | None
@@ -48,19 +64,36 @@ class Answer(NamedTuple):
 
 
 class Uplink:
-    """A connection to one collector, kept open over several runs. A context manager."""
+    """A connection to one collector, kept open over several runs. A context manager.
+
+    `offset_s` is how far the collector's clock was ahead of ours at its last answer, in seconds and as exact
+    as a ``Date`` is; None before there was one.
+    """
 
     def __init__(
-        self, url: str, *, ca: Path | None = None, connect_s: float = 5.0, read_s: float = 30.0
+        self,
+        url: str,
+        *,
+        ca: Path | None = None,
+        connect_s: float = 5.0,
+        read_s: float = 30.0,
+        way: Way | None = None,
     ) -> None:
         import requests
 
         self.url, self.timeout = url, (connect_s, read_s)
         self.verify: str | bool = str(ca) if ca else True
+        self.offset_s: float | None = None
+        self.way = way or Way()
         self.session = requests.Session()
         self.session.auth = _no_credentials  # otherwise requests would look into ~/.netrc
-        if is_loopback(url):
-            self.session.trust_env = False  # a proxy never reaches this machine's loopback
+        self.session.cert = self.way.cert
+        # Given with each request, because the environment's would win over the session's.
+        self.proxies: dict[str, str] | None = None
+        if self.way.proxy is not None:
+            self.proxies = {"http": self.way.proxy, "https": self.way.proxy}
+        elif is_loopback(url):
+            self.session.trust_env = False  # the environment's proxy never reaches this machine's loopback
 
     def __enter__(self) -> Uplink:
         return self
@@ -77,19 +110,19 @@ class Uplink:
             raise self._refusal(answer)
         return self._decode(answer, Enrolled)
 
+    def change_key(self, agent: str, body: bytes, signature: str, new_signature: str) -> KeyChanged:
+        """Announce an agent's next key, signed by both; raises `UplinkError`."""
+        headers = {HEADER_SIGNATURE: signature, HEADER_NEW_SIGNATURE: new_signature}
+        answer = self._ask("POST", quote(keys_path(agent)), body, headers)
+        if answer.status != 200:
+            raise self._refusal(answer)
+        return self._decode(answer, KeyChanged)
+
     def deliver(self, envelope: Envelope) -> Ack:
         """Send a run; the acknowledgement says that the collector has stored it. Raises `UplinkError`."""
-        import gzip
-
         seal = envelope.seal
-        headers = {
-            HEADER_AGENT: seal.agent,
-            HEADER_RUN: seal.run,
-            HEADER_SIGNATURE: seal.signature,
-            HEADER_SENT_AT: datetime.now(UTC).isoformat(),
-            "Content-Encoding": "gzip",
-        }
-        answer = self._ask("POST", "/api/v1/runs", gzip.compress(envelope.body, 6, mtime=0), headers)
+        headers = headers_of(envelope)
+        answer = self._ask("POST", "/api/v1/runs", packed(envelope.body), headers)
         if answer.status not in (200, 201):
             raise self._refusal(answer)
         ack = self._decode(answer, Ack)
@@ -101,57 +134,71 @@ class Uplink:
 
     def clock_offset_s(self) -> float:
         """Reach the collector once; seconds by which its clock is ahead of ours. Raises `UplinkError`."""
-        from email.utils import parsedate_to_datetime
+        self._ask("GET", "/", b"", {})
+        return self.offset_s or 0.0
 
-        answer = self._ask("GET", "/", b"", {})
-        try:
-            return (parsedate_to_datetime(answer.date) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return 0.0
+    def rules(self, agent: str, key: Ed25519PrivateKey, pinned: str, *, limit: int) -> bytes | None:
+        """The signed file of what is published for this agent, at most `limit` bytes; None for nothing.
 
-    def _ask(self, method: str, path: str, data: bytes, headers: dict[str, str]) -> Answer:
+        `pinned` is the short name of the collector's key that this agent goes by. Raises `UplinkError`.
+        """
+        from checks.signed import sign_request
+
+        path = f"/api/v1/rules?key={quote(pinned)}"
+        headers = {HEADER_AGENT: agent, HEADER_SIGNATURE: sign_request(agent, "GET", path, b"", key)}
+        answer = self._ask("GET", path, b"", headers, limit)
+        if answer.status not in (200, 204):
+            raise self._refusal(answer)
+        return answer.body if answer.status == 200 else None
+
+    def _ask(
+        self, method: str, path: str, data: bytes, headers: dict[str, str], limit: int = ANSWER_LIMIT
+    ) -> Answer:
         import requests
         from urllib3.exceptions import HTTPError
 
-        fixed = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         try:
             with self.session.request(
                 method,
                 self.url + path,
                 data=data,
-                headers=fixed | headers,
+                headers=HEADERS | headers,
                 timeout=self.timeout,
                 verify=self.verify,
+                proxies=self.proxies,
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return self._read(response)
-        except requests.exceptions.SSLError as error:
-            raise UplinkError(
-                f"the certificate of {self.url} is not trusted ({_root(error)}); "
-                "enrol again with --ca FILE if it is your own authority's",
-                permanent=False,
-            ) from error
-        except requests.exceptions.Timeout as error:
-            raise UplinkError(f"{self.url} did not answer in time", permanent=False) from error
+                return self._read(response, limit)
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
-            raise UplinkError(f"{self.url} cannot be reached ({_root(error)})", permanent=False) from error
+            found = unreached(self.url, error, self._proxy())
+            raise UplinkError(found.words, permanent=False, cause=found.cause) from error
 
-    def _read(self, response: Response) -> Answer:
-        body = response.raw.read(ANSWER_LIMIT + 1, decode_content=False)
-        if len(body) > ANSWER_LIMIT:
+    def _proxy(self) -> str:
+        """The proxy in use, fit to be shown."""
+        if self.way.proxy is not None:
+            return self.way.shown
+        return environment_proxy(self.url) if self.session.trust_env else ""
+
+    def _read(self, response: Response, limit: int) -> Answer:
+        body = response.raw.read(limit + 1, decode_content=False)
+        if len(body) > limit:
             raise UplinkError(
-                f"{self.url} answered with more than {ANSWER_LIMIT} bytes; is it a Firstlight collector?",
+                f"{self.url} answered with more than {limit} bytes; is it a Firstlight collector?",
                 permanent=False,
                 status=response.status_code,
             )
-        retry_after_s = _seconds(response.headers.get("Retry-After"))
-        return Answer(response.status_code, retry_after_s, body, response.headers.get("Date", ""))
+        headers = response.headers
+        retry_after_s = _seconds(headers.get("Retry-After"))
+        offset = _offset_s(headers.get("Date", ""))
+        if offset is not None:
+            self.offset_s = offset + 0.5  # a Date is cut to whole seconds
+        return Answer(response.status_code, retry_after_s, body, headers.get("Date", ""))
 
     def _decode(self, answer: Answer, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise UplinkError(
                 f"{self.url} answered {answer.status}, but not as a Firstlight collector does",
                 permanent=False,
@@ -161,6 +208,9 @@ class Uplink:
     def _refusal(self, answer: Answer) -> UplinkError:
         """What an answer other than 200 and 201 means."""
         problem = _problem(answer)
+        if answer.status == 407 and self._proxy():
+            found = wants_a_login(self._proxy())
+            return UplinkError(found.words, permanent=False, status=407, cause=found.cause)
         if answer.status >= 500 or answer.status in RETRY:
             words = f": {_words(problem)}" if problem else ""
             return UplinkError(
@@ -179,6 +229,24 @@ class Uplink:
             )
         hold = problem.hold or answer.status in HOLD
         return UplinkError(_words(problem), permanent=not hold, hold=hold, status=answer.status)
+
+
+def headers_of(envelope: Envelope) -> dict[str, str]:
+    """What the request that delivers a run says beside `HEADERS`."""
+    return {
+        HEADER_AGENT: envelope.seal.agent,
+        HEADER_RUN: envelope.seal.run,
+        HEADER_SIGNATURE: envelope.seal.signature,
+        HEADER_SENT_AT: datetime.now(UTC).isoformat(),
+        "Content-Encoding": "gzip",
+    }
+
+
+def packed(body: bytes) -> bytes:
+    """A run's body as it goes over the wire: the same bytes each time."""
+    import gzip
+
+    return gzip.compress(body, 6, mtime=0)
 
 
 def checked_url(url: str, *, insecure_http: bool = False) -> str:
@@ -220,7 +288,7 @@ def _no_credentials(request: T) -> T:
 def _problem(answer: Answer) -> Problem | None:
     try:
         problem = msgspec.json.decode(answer.body, type=Problem)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return problem if problem.status == answer.status else None
 
@@ -239,24 +307,17 @@ def _seconds(header: str | None) -> float | None:
         return None
     if header.strip().isdecimal():
         return min(float(header), 86400.0)
+    wait = _offset_s(header)
+    return None if wait is None else min(max(wait, 0.0), 86400.0)
+
+
+def _offset_s(date: str) -> float | None:
+    """Seconds from now to an HTTP date; None where it is none."""
     from email.utils import parsedate_to_datetime
 
     try:
-        wait = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
+        moment = parsedate_to_datetime(date)
+        # A date without a zone cannot be compared; one beyond the calendar overflows.
+        return (moment - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(wait, 0.0), 86400.0)
-
-
-def _root(error: BaseException) -> str:
-    """The innermost reason of requests' nested errors, as one short line."""
-    seen: BaseException = error
-    for _ in range(10):
-        inner = getattr(seen, "reason", None) or next(
-            (a for a in seen.args if isinstance(a, BaseException)), None
-        )
-        if not isinstance(inner, BaseException):
-            break
-        seen = inner
-    text = str(seen.strerror) if isinstance(seen, OSError) and seen.strerror else str(seen)
-    return " ".join(text.rsplit(": ", 1)[-1].split())[:200] or type(seen).__name__

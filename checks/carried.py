@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from checks.envelope import Enrolled, Envelope
 from checks.errors import BadInput
-from checks.model import Digest, Moment, Name, RunId
+from checks.model import Digest, Moment, Name, RunId, TargetId
 
 VERSION: Final = 1
 MOST_RUNS: Final = 100_000
@@ -88,7 +88,7 @@ class Receipts(msgspec.Struct, frozen=True, omit_defaults=True):
     issued: Moment
     highest_sequence: Annotated[int, Meta(ge=0, le=2**53)]
     answers: Annotated[tuple[Answered, ...], Meta(max_length=MOST_RUNS)] = ()
-    targets: dict[Name, Annotated[str, Meta(max_length=64)]] = {}
+    targets: dict[Name, TargetId] = {}
     rules_version: Annotated[int, Meta(ge=0, le=2**53)] = 0
     rules: bytes = b""
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from checks.errors import BadInput
-from checks.model import Digest, Name, RunId
+from checks.model import Digest, Name, RunId, TargetId
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -110,14 +110,14 @@ class Ack(msgspec.Struct, frozen=True):
     """
 
     run: RunId
-    status: str
-    epoch: str
-    highest_sequence: int
-    held: str = ""
-    url: str = ""
-    targets: dict[str, str] = {}
-    rules: int = 0
-    held_before: int = -1
+    status: Annotated[str, Meta(max_length=20)]
+    epoch: Name
+    highest_sequence: Annotated[int, Meta(ge=0, le=2**53)]
+    held: Annotated[str, Meta(max_length=100)] = ""
+    url: Annotated[str, Meta(max_length=500)] = ""
+    targets: Annotated[dict[Name, TargetId], Meta(max_length=5_000)] = {}
+    rules: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    held_before: Annotated[int, Meta(ge=-1, le=2**53)] = -1
 
 
 class Enrolment(msgspec.Struct, frozen=True):

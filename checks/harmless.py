@@ -2,7 +2,8 @@
 
 Harmless is what shipped profiles read with facts of the same kind, and to look whether something answers. All
 else needs an approval: to run a command, to ask a database, to write, to send more than a plain request, to
-read other paths, to use a secret of the machine. What is not known here is not harmless.
+read other paths, to look for other words in files, to use a secret of the machine. What is not known here is
+not harmless.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from checks.facts.asks import (
     RecallAccepted,
     RecallAnswer,
     RecallDeliveries,
+    ReadFile,
+    ReadFrom,
     RunCommand,
     Talk,
     path_of,
@@ -125,16 +128,25 @@ def _reason(fact: Fact, ask: Ask) -> str:
     if isinstance(ask, (Connect, *_MEMORIES)):
         return ""
     shipped = _shipped().get(kind, frozenset())
-    if ask in shipped:
-        return ""
     path = path_of(ask)
-    if path and any(type(each) is type(ask) and _fits(path, path_of(each)) for each in shipped):
-        return ""
+    if ask in shipped or (
+        path and any(type(each) is type(ask) and _fits(path, path_of(each)) for each in shipped)
+    ):
+        # A pattern or a key is a question to the text of the file: enough of them tell a password in it.
+        return OTHER_WORDS if isinstance(ask, (ReadFile, ReadFrom)) and _asks_otherwise(fact) else ""
     return (
         "reads outside the paths that shipped profiles read"
         if path
         else "reads what no shipped profile reads"
     )
+
+
+OTHER_WORDS: Final = "looks for other words in a file than shipped profiles do"
+
+
+def _asks_otherwise(fact: Fact) -> bool:
+    """Whether a fact that is given its file is none of those of the shipped profiles, word for word."""
+    return "path" in fact.__struct_fields__ and fact not in _shipped_facts()
 
 
 def _talk(ask: Talk) -> str:
@@ -172,13 +184,22 @@ def _fits(path: str, template: str) -> bool:
 
 @cache
 def _shipped() -> Mapping[str, frozenset[Ask]]:
-    """What the facts of each kind ask in the shipped profiles, whatever roles a machine has."""
+    """What the facts of each kind ask in the shipped profiles."""
     found: dict[str, set[Ask]] = {}
-    for name in profile_names():
-        for unit in plan_anywhere(load_profile(name)).whole:
-            for fact in (*unit.first_facts, *unit.templates):
-                found.setdefault(type(fact).__name__, set()).update(fact.asks())
+    for fact in _shipped_facts():
+        found.setdefault(type(fact).__name__, set()).update(fact.asks())
     return {kind: frozenset(asks) for kind, asks in found.items()}
+
+
+@cache
+def _shipped_facts() -> frozenset[Fact]:
+    """The facts of the shipped profiles, whatever roles a machine has."""
+    return frozenset(
+        fact
+        for name in profile_names()
+        for unit in plan_anywhere(load_profile(name)).whole
+        for fact in (*unit.first_facts, *unit.templates)
+    )
 
 
 def shipped_reads() -> frozenset[str]:

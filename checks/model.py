@@ -24,6 +24,9 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Short = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
 RunId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
 Moment = Annotated[datetime, Meta(tz=True)]
+
+TargetId = Annotated[str, Meta(max_length=64)]
+"""What a collector registered a target as; empty before it told the agent."""
 Scalar = str | int | float | bool | None
 
 
@@ -155,7 +158,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: Name
-    id: Annotated[str, Meta(max_length=64)] = ""
+    id: TargetId = ""
     vantage: Annotated[str, Meta(max_length=200)] = "local"
 
 
@@ -189,7 +192,8 @@ class RunReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     It names neither project nor engineer: the server links those through the binding. `sequence` counts
     the agent's runs from 1 and `previous` is the hash of the body before (64 zeros for the first).
-    `replaces` names the run whose body a tightened redaction replaced. Times are the agent's own clock.
+    `replaces` names the run whose body a tightened redaction replaced, and `replaced` has the numbers of all
+    that this one stands for, so that nobody waits for them. Times are the agent's own clock.
     """
 
     wire: int
@@ -218,6 +222,7 @@ class RunReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dropped: Dropped
     resources: Resources
     replaces: RunId | None = None
+    replaced: Annotated[tuple[Annotated[int, Meta(ge=1, le=2**53)], ...], Meta(max_length=1000)] = ()
 
 
 @cache

@@ -2,7 +2,8 @@
 
 An agent numbers its runs from 1 and never gives a number twice, so a number that is missing below one that
 arrived is a run that was made and is not here: still on its way, on a stick, lost with a disk, or dropped
-under pressure. What was dropped the agent says itself, in runs that it makes later.
+under pressure. What was dropped the agent says itself, in runs that it makes later; and in a run that was
+made anew, which numbers it stands for.
 """
 
 from __future__ import annotations
@@ -66,6 +67,11 @@ _ONLY_FORKS = (
     " AND f.agent_id IN ({}) AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.agent_id = f.agent_id"
     " AND r.sequence = f.sequence AND r.held <> 'fork')"
 )
+# A run that was made anew (`firstlight spool redact`) stands for the one before, whose number never comes.
+_REPLACED = (
+    "SELECT DISTINCT p.agent_id, p.sequence FROM replaced_run p JOIN receipt r ON r.id = p.run_id"
+    " WHERE r.held <> 'fork' AND p.agent_id IN ({})"
+)
 _TIPS = "SELECT id, tip_sequence FROM agent WHERE id IN ({})"
 _DROPPED = Sql(
     "SELECT sequence, dropped_runs FROM receipt WHERE agent_id = ? AND sequence > ? AND dropped_runs > 0"
@@ -103,10 +109,13 @@ def missing_of_each(session: Session, agents: Sequence[str]) -> dict[str, Missin
     tips = {str(agent): tip for agent, tip in select_in(connection, _TIPS, agents)}
     for agent, sequence in select_in(connection, _ONLY_FORKS, agents):
         holes.setdefault(str(agent), []).append((sequence, sequence))
+    replaced: dict[str, set[int]] = {}
+    for agent, sequence in select_in(connection, _REPLACED, sorted(holes)):
+        replaced.setdefault(str(agent), set()).add(sequence)
     found = {}
     for agent in sorted(holes):
         # Above the newest run of the chain itself nothing is missing: it has not been told of yet.
-        joined = _joined(holes[agent], tips.get(agent, 0))
+        joined = _without(_joined(holes[agent], tips.get(agent, 0)), sorted(replaced.get(agent, ())))
         if joined:
             counts = _DROPPED.rows(connection, (agent, joined[0][0]))
             found[agent] = account(joined, counts)
@@ -146,3 +155,19 @@ def _joined(holes: Iterable[tuple[int, int]], tip: int) -> list[tuple[int, int]]
         else:
             joined.append((first, last))
     return joined
+
+
+def _without(holes: Sequence[tuple[int, int]], numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Holes without some numbers; both are in order."""
+    left: list[tuple[int, int]] = []
+    place = 0
+    for first, last in holes:
+        while place < len(numbers) and numbers[place] <= last:
+            if numbers[place] >= first:
+                if first < numbers[place]:
+                    left.append((first, numbers[place] - 1))
+                first = numbers[place] + 1
+            place += 1
+        if first <= last:
+            left.append((first, last))
+    return left

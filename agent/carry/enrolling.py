@@ -16,6 +16,7 @@ import msgspec
 
 from agent import __version__, retry
 from agent.carry.export import new_file, sound_place
+from agent.contact import last_hash
 from agent.enrolment_answer import checked_answer, identity_of
 from agent.identity import (
     Identity,
@@ -32,7 +33,9 @@ from agent.identity import (
 )
 from agent.lock import exclusive
 from agent.paths import State
+from agent.redaction.at_site import enrolled_as
 from agent.renewal import forget, load_renewal, sign_again
+from agent.sequence import last_given
 from agent.spool import Spool, kept_or_loud
 from agent.uplink import checked_url
 from checks.carried import EnrolledByFile
@@ -117,15 +120,20 @@ def take_enrolment(state: State, data: bytes) -> Enrolled:
 
 
 def _request(state: State, before: Identity | None, key: Ed25519PrivateKey, target: str) -> Enrolment:
+    """What the file asks. The caller holds the sequence lock."""
     install = install_id(state)
+    last = last_given(state, before.agent if before else "")
+    # Where the identity was lost, the counter of runs still knows the agent that those waiting belong to.
+    agent = before.agent if before else (last.agent if last else "")
     return Enrolment(
         token="",
         public_key=base64.b64encode(public_key(key)).decode(),
         install=install,
         fingerprint=fingerprint(install),
-        target=target or (before.target if before else host_name()),
+        target=target or enrolled_as(state, before.target if before else host_name()),
         agent_version=__version__,
-        agent=before.agent if before else "",
+        agent=agent,
+        last=last_hash(state, agent),
     )
 
 

@@ -13,7 +13,8 @@ import msgspec
 from agent.carry.exports import load, remember
 from agent.contact import Delivered, last_delivered, note_delivered
 from agent.delivery import Delivery
-from agent.identity import Identity, enrolled, save_identity
+from agent.held import in_words
+from agent.identity import Identity, enrolled, learnt, save_identity
 from agent.lock import exclusive
 from agent.paths import State
 from agent.spool import Spool, Spooled
@@ -70,9 +71,9 @@ def settle(state: State, data: bytes) -> Settled:
             settled.done.append(_apply(spool, identity, entry, answer, receipts))
             again.discard(entry.run)
         settled.again = len(again)
-        targets = identity.targets | receipts.targets
-        if receipts.epoch != identity.epoch or targets != identity.targets:
-            save_identity(state, msgspec.structs.replace(identity, epoch=receipts.epoch, targets=targets))
+        told = learnt(identity, receipts.epoch, receipts.targets)
+        if told != identity:
+            save_identity(state, told)
         if newest:
             _note(state, receipts, *newest)
         for epoch in (identity.epoch, receipts.epoch):
@@ -140,8 +141,7 @@ def _apply(
             rules=receipts.rules_version,
         )
         spool.mark_acknowledged(entry, ack)
-        detail = f"stored, held by the collector: {answer.held}" if answer.held else ""
-        return Delivery("sent", entry.sequence, entry.run, detail, identity.url + url)
+        return Delivery("sent", entry.sequence, entry.run, in_words(answer.held), identity.url + url)
     words = refusal(answer)
     if answer.status >= 500 or answer.status in RETRY:
         return Delivery("waiting", entry.sequence, entry.run, words)

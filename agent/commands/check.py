@@ -57,7 +57,7 @@ FILE = click.Path(path_type=Path)
     "source",
     type=FILE,
     metavar="SNAPSHOT",
-    help="Evaluate readings that --save kept; read nothing now.",
+    help="Evaluate readings that --save kept, or a bundle's; read nothing now.",
 )
 @click.option("--site", help="The site to report for, where the agent has several.")
 @click.option("--no-send", is_flag=True, help="Keep the run to yourself: neither stored nor sent.")
@@ -111,12 +111,17 @@ def command(
       1  (warning) other fails, and warnings
       0  fine
     """
-    from agent.identity import load_identity
+    from agent.identity import load_identity, looks_cloned
     from agent.operator import login
+    from agent.paths import state as state_folder
     from agent.planning import Wanted, plan_for, site_of
+    from agent.redaction.at_site import at_home
     from agent.run import check_now, check_saved, view_of
-    from checks.snapshot import load
 
+    if trigger == "schedule":
+        from agent.limits import give_way
+
+        give_way()
     refuse_unwritable(output, save)
     if source is not None and approved is not None:
         raise BadInput("--approved holds reading to a plan, and --from reads nothing; leave one of them out")
@@ -125,7 +130,7 @@ def command(
         identity.site(site)  # a wrong --site is told before minutes go into reading
     elif site is not None and not no_send:
         raise BadInput(f"--site {site}: this machine is not enrolled; firstlight enrol URL --token TOKEN")
-    saved = load(source) if source is not None else None
+    saved = at_home(state_folder(), _saved(source)) if source is not None else None
     suite = suite_of(profile, goss, vars_files, vars_inline)
     wanted = Wanted(profile, site_file, only, stage, target, sets, ssh_config, suite=suite)
     planned = plan_for(wanted, identity, saved)
@@ -156,13 +161,20 @@ def command(
 
         remember(run.snapshot)
     shipment = None if no_send else _ship(run, at_site if identity else None, stage, who)
-    view = view_of(run, at_site or run.snapshot.site, stage, who, shipment)
+    if identity is not None and shipment is not None and (doubt := looks_cloned(identity)):
+        click.echo(f"firstlight: {doubt}", err=True)
+    view = view_of(run, at_site or run.snapshot.site, stage, who, shipment, note=planned.note)
     severities = {root.key: root.severity for root in run.roots if root.key}
     chosen = form_of(cast("Form | None", form), output)
     state = None
     if chosen == "nagios":
         state = service_state(
-            view.results, plan.items(), fail_on=fail_on, partial=run.partial, severities=severities
+            view.results,
+            run.items,
+            fail_on=fail_on,
+            partial=run.partial,
+            severities=severities,
+            waived=view.waivers,
         )
     present(view, chosen, output, everything=everything, state=state)
     _tell(view, output, save, shipment)
@@ -170,11 +182,12 @@ def command(
         raise SystemExit(int(state))
     code = outcome(
         view.results,
-        plan.items(),
+        run.items,
         fail_on=fail_on,
         partial=run.partial,
         shipment=shipment,
         severities=severities,
+        waived=view.waivers,
     )
     raise SystemExit(code)
 
@@ -184,7 +197,9 @@ def _only_failed(
 ) -> Planned:
     """The same plan narrowed to what was not known to be well last time; ends the program if all was."""
     from agent.last import failed_units, recall
+    from agent.paths import state
     from agent.planning import plan_for
+    from agent.redaction.at_site import names_here
 
     profile = planned.plan.profile.id
     last = recall(site, profile)
@@ -193,7 +208,8 @@ def _only_failed(
             f"--only-failed: no earlier run of profile {profile} is known here; check without it once "
             "(and without --no-send, which keeps nothing)"
         )
-    pairs = failed_units(last)
+    known = names_here(state())
+    pairs = frozenset((known.get(target, target), item) for target, item in failed_units(last))
     if not pairs:
         click.echo("nothing failed, warned or was left untold last time", err=True)
         raise SystemExit(0)
@@ -217,6 +233,13 @@ def _ship(run: Run, site: str | None, stage: str, operator: str) -> Shipment:
     )
 
 
+def _saved(file: Path) -> Snapshot:
+    """The readings in a snapshot, or in a bundle."""
+    from agent.bundle.opening import load_readings
+
+    return load_readings(file)
+
+
 def _save(snapshot: Snapshot, file: Path) -> None:
     from checks.snapshot import save
 
@@ -237,5 +260,6 @@ def _tell(view: RunView, output: Path | None, save: Path | None, shipment: Shipm
         lines.append(f"snapshot: {save}")
     if shipment is not None:
         lines.append(f"{shipment.line}  {shipment.url}".rstrip())
+        lines += [shipment.rules] if shipment.rules else []
     for line in lines:
         click.echo(line, err=True)

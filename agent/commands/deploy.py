@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.deploy.tokens import Desk
     from agent.targets.connection import Dialer
     from agent.targets.route import Route
+    from checks.secret import Secret
 
 
 @click.command(short_help="Put the agent on other machines, over SSH.")
@@ -56,7 +57,11 @@ if TYPE_CHECKING:
 @click.option(
     "--every", default="", metavar="SPAN", help="How often it is checked [default: 1d, or as it is there]."
 )
-@click.option("--grant", type=click.Choice(["read"]), help="Let the agent read what is not its own.")
+@click.option(
+    "--grant",
+    type=click.Choice(["read", "none"]),
+    help="Let the agent read what is not its own [default: none, or as it is there].",
+)
 @click.option(
     "--package", "given", type=FILE, help="The standalone build [default: this one, or the newest in dist/]."
 )
@@ -195,7 +200,7 @@ def _each(
     return next((code for code in (2, 1, 3, 4) if code in codes), 0)
 
 
-def _one(route: Route, dialer: Dialer, secret: str | None, work: Callable[[RootShell, Route], int]) -> int:
+def _one(route: Route, dialer: Dialer, secret: Secret | None, work: Callable[[RootShell, Route], int]) -> int:
     from agent.cli import exit_code
 
     try:
@@ -207,7 +212,7 @@ def _one(route: Route, dialer: Dialer, secret: str | None, work: Callable[[RootS
 
 
 @contextmanager
-def _root_shell(route: Route, dialer: Dialer, secret: str | None) -> Iterator[RootShell]:
+def _root_shell(route: Route, dialer: Dialer, secret: Secret | None) -> Iterator[RootShell]:
     from agent.deploy.far import RootShell
 
     with closing(dialer.dial(route)) as transport:
@@ -234,7 +239,7 @@ def _show(done: Deployed, route: Route) -> int:
     """The first check as it was printed there, and what it came to."""
     first = done.first_check
     assert first is not None
-    click.echo(first.out.rstrip())
+    click.echo("\n".join(map(_plain, first.out.rstrip().split("\n"))))
     outcome = {
         0: "well",
         1: "found something to do",
@@ -255,11 +260,13 @@ def _removal(
         identity = remove(shell, place, _tell, discard=discard)
         if identity is None:
             return 0
-        desk = _desk(api or url or identity.url, ca, insecure)
+        # Never the address that the machine itself gives: it would be sent the admin's token.
+        desk = _desk(api or url or "", ca, insecure)
         if desk is None:
             _tell(
                 "note",
-                f"the collector still trusts it: firstlight server agent revoke {identity.agent}",
+                f"the collector still trusts it: firstlight server agent revoke {identity.agent} "
+                "(with --server and an admin's token in $FIRSTLIGHT_API_TOKEN it is done from here)",
             )
         else:
             desk.revoke(identity.agent)
@@ -275,7 +282,7 @@ def _desk(url: str, ca: Path | None, insecure: bool) -> Desk | None:
     from agent.uplink import checked_url
 
     bearer = os.environ.get(VARIABLE, "")
-    return Desk(checked_url(url, insecure_http=insecure), bearer, ca) if bearer else None
+    return Desk(checked_url(url, insecure_http=insecure), bearer, ca) if bearer and url else None
 
 
 def _tokens(
@@ -321,4 +328,9 @@ def _interval(every: str) -> int:
 
 
 def _tell(step: str, what: str) -> None:
-    click.echo(f"  {step:<10}{what}", err=True)
+    click.echo(_plain(f"  {step:<10}{what}"), err=True)
+
+
+def _plain(text: str) -> str:
+    """A line without what could drive this terminal: most of it was said by another machine."""
+    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)

@@ -25,11 +25,16 @@ FORMS = ("systemd", "cron", "windows")
 )
 @click.option("--profile", metavar="PROFILE", help="What to check [default: the profile of the enrolment].")
 @click.option("--site", help="The site to report for, where the agent has several.")
-@click.option("--user", metavar="NAME", help="The account it runs as; only root may name one.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    help="The account it runs as; only root may name one [default: whose the state folder is].",
+)
 @click.option(
     "--grant",
-    type=click.Choice(["read"]),
-    help="What --user may do beyond its account: read every file, look at every process (systemd).",
+    type=click.Choice(["read", "none"]),
+    help="What --user may do beyond its account: read every file, look at every process (systemd) "
+    "[default: as it is].",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
 @click.option("--print", "printed", type=click.Choice(FORMS), help="Print this form, write nothing.")
@@ -167,20 +172,22 @@ def _wanted(
     """What is to be installed, and the configuration as it is to be (None: as it is)."""
     from agent.config import load_config, read_config
     from agent.install import block
-    from agent.install.start import is_root, program
+    from agent.install import placing
+    from agent.install.start import is_root, lasting_program
     from agent.install.wanted import Wakeup
     from agent.schedules.surroundings import machine
 
     text = None if entry is None else block.with_block(block.read_text(at), entry, str(at.config))
     config = load_config(at) if text is None else read_config(text.encode(), str(at.config))
+    account = _account(user) if user is not None else _owner(at)
     wakeup = Wakeup(
-        program(),
+        lasting_program(),
         str(at.root),
         machine(),
         config.schedules,
         system=is_root(),
-        user=_account(user),
-        reads=grant == "read",
+        user=account,
+        reads=grant == "read" or (grant is None and placing.grants_reading(str(at.root), account)),
     )
     if wakeup.reads and not wakeup.user:
         raise BadInput("--grant read is for an account that --user names; root may read everything")
@@ -189,13 +196,11 @@ def _wanted(
     return wakeup, text
 
 
-def _account(user: str | None) -> str:
+def _account(user: str) -> str:
     """The account to run as, empty for whoever installs."""
     from agent.install.placing import WINDOWS
     from agent.install.start import is_root
 
-    if user is None:
-        return ""
     if WINDOWS:
         return user
     if not is_root():
@@ -216,13 +221,13 @@ def _account(user: str | None) -> str:
 
 def _owner(at: State) -> str:
     """The account that the state folder belongs to, where root changes it for another."""
-    import pwd
-
     from agent.install.placing import WINDOWS
     from agent.install.start import is_root
 
-    if WINDOWS or not is_root() or (owner := at.root.stat().st_uid) == 0:
+    if WINDOWS or not is_root() or not at.root.exists() or (owner := at.root.stat().st_uid) == 0:
         return ""
+    import pwd
+
     try:
         return pwd.getpwuid(owner).pw_name
     except KeyError:

@@ -19,6 +19,7 @@ from agent.targets.channels import open_session
 from agent.targets.connection import CONNECT_S
 from checks.errors import BadInput, FirstlightError, Unreachable
 from checks.facts.shell import new_nonce
+from checks.secret import NONE, Secret
 
 if TYPE_CHECKING:
     from paramiko import Channel, Transport
@@ -28,6 +29,9 @@ OUTPUT_LIMIT: Final = 8 * 1024 * 1024
 SHORT_S: Final = 60.0
 LONG_S: Final = 900.0
 """Seconds that a script may be silent: an ordinary one, and one that unpacks or checks."""
+
+SILENCES: Final = 4
+"""A script that is never silent for so long ends all the same, after so many times that span."""
 
 SUDO: Final = "sudo -n "
 SUDO_WITH_PASSWORD: Final = "sudo -k -S -p '' "
@@ -57,13 +61,13 @@ class Answer:
 class RootShell:
     """Runs scripts as root: as it is for root's own login, else through sudo."""
 
-    def __init__(self, transport: Transport, user: str, sudo_password: str | None = None) -> None:
+    def __init__(self, transport: Transport, user: str, sudo_password: Secret | None = None) -> None:
         self._transport, self._user = transport, user
-        self._prefix, self._password = "", b""
+        self._prefix, self._password = "", NONE
         if user != "root":
             self._become_root(sudo_password)
 
-    def _become_root(self, password: str | None) -> None:
+    def _become_root(self, password: Secret | None) -> None:
         """Find the way that sudo works here. Raises `BadInput` with what would allow it."""
         self._prefix = SUDO
         with suppress(FirstlightError):
@@ -74,7 +78,7 @@ class RootShell:
                 f"{self._user} may not become root there without a password: give it with --sudo-password, "
                 f"or allow it in /etc/sudoers.d/firstlight-deploy: {self._user} ALL=(root) NOPASSWD: ALL"
             )
-        self._prefix, self._password = SUDO_WITH_PASSWORD, password.encode() + b"\n"
+        self._prefix, self._password = SUDO_WITH_PASSWORD, password
         try:
             found = self.run("id -u").out.strip()
         except FirstlightError as problem:
@@ -95,13 +99,13 @@ class RootShell:
         )
         with self._channel(f"exec {self._prefix}sh -s") as channel:
             with suppress(OSError):  # who takes no script may have said why
-                channel.sendall(self._password + text.encode())
+                channel.sendall(self._password_line() + text.encode())
                 channel.shutdown_write()
             out, err = _listen(channel, silence_s)
         head, begun, rest = out.partition(f"\n{nonce} begin\n")
         body, ended, code = rest.rpartition(f"\n{nonce} end ")
         if not begun or not ended or not code.strip().isdecimal():
-            said = Answer(-1, "" if begun else head, err).complaint()
+            said = self._password.scrubbed(Answer(-1, "" if begun else head, err).complaint())
             raise FirstlightError(f"no root shell answered: {said}" if not begun else f"it broke off: {said}")
         return Answer(int(code), body, err)
 
@@ -117,7 +121,7 @@ class RootShell:
         with self._channel(command) as channel:
             sent = 0
             try:
-                channel.sendall(self._password)
+                channel.sendall(self._password_line())
                 while piece := source.read(PIECE):
                     channel.sendall(piece)
                     sent += len(piece)
@@ -129,6 +133,10 @@ class RootShell:
             _, err = _listen(channel, SHORT_S)
             if channel.recv_exit_status() != 0:
                 raise FirstlightError(f"{path} was not written: {Answer(-1, '', err).complaint()}")
+
+    def _password_line(self) -> bytes:
+        """What sudo reads before the script does; nothing where it asks for none."""
+        return self._password.reveal().encode() + b"\n" if self._password else b""
 
     def _channel(self, command: str) -> _Open:
         return _Open(self._transport, command)
@@ -157,7 +165,7 @@ class _Open:
 def _listen(channel: Channel, silence_s: float) -> tuple[str, str]:
     """All that comes until the other side ends; standard output and standard error."""
     out, err = bytearray(), bytearray()
-    heard = time.monotonic()
+    began = heard = time.monotonic()
     channel.settimeout(0.25)
     while True:
         got = False
@@ -177,6 +185,8 @@ def _listen(channel: Channel, silence_s: float) -> tuple[str, str]:
             got = True
         if len(out) + len(err) > OUTPUT_LIMIT:
             raise FirstlightError(f"the other side sent more than {OUTPUT_LIMIT // 1048576} MiB")
+        if time.monotonic() - began > SILENCES * silence_s:
+            raise FirstlightError(f"the other side came to no end in {SILENCES * silence_s:g} s")
         if got:
             heard = time.monotonic()
         elif time.monotonic() - heard > silence_s:

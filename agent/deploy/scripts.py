@@ -73,9 +73,11 @@ before=$(basename "$(readlink "$prefix/current" 2>/dev/null)" 2>/dev/null) || be
 rm -f "$prefix/.current-$nonce"
 ln -s "releases/$release" "$prefix/.current-$nonce"
 mv -Tf "$prefix/.current-$nonce" "$prefix/current"
-# The release before stays, to go back to; older ones go.
+# The release before stays, to go back to, and what still runs; older ones go.
+in_use=$(for each in /proc/[0-9]*/exe; do readlink "$each"; done 2>/dev/null) || true
 for each in "$prefix"/releases/*; do
-  case ${each##*/} in "$release" | "$before") ;; *) rm -rf "$each" ;; esac
+  case ${each##*/} in "$release" | "$before") continue ;; esac
+  case $in_use in *"$each/"*) ;; *) rm -rf "$each" ;; esac
 done
 """
 
@@ -116,8 +118,9 @@ case $(id -un) in
   "$user") FIRSTLIGHT_STATE=$state; export FIRSTLIGHT_STATE ;;
   root)
     FIRSTLIGHT_STATE=$state; export FIRSTLIGHT_STATE
-    # A schedule is put in place by root; all else is done as the user whose files they are.
+    # A schedule is put in place by root; all else is done as the user whose files they are, and at home there.
     [ "${1-}" = install ] && exec "$program" "$@"
+    HOME=$state; export HOME
     command -v runuser >/dev/null 2>&1 && exec runuser -u "$user" -- "$program" "$@"
     exec su -s /bin/sh -c 'exec "$0" "$@"' "$user" "$program" "$@" ;;
 esac
@@ -131,24 +134,25 @@ AS_AGENT: Final = r"""
 FIRSTLIGHT_STATE=$state
 export FIRSTLIGHT_STATE
 cd /
-as_agent() {
+as_agent() (
+  HOME=$state; export HOME
   if command -v runuser >/dev/null 2>&1; then
     runuser -u "$user" -- "$prefix/current/firstlight" "$@"
   else
     su -s /bin/sh -c 'exec "$0" "$@"' "$user" "$prefix/current/firstlight" "$@"
   fi
-}
+)
 """
 
 ENROL: Final = AS_AGENT + (
     r"""
 set -eu
-umask 077
-trap 'rm -f "$state/.deployed-ca.pem"' EXIT
+umask 022
+# Not in the agent's own folder: there it could have laid a link, by which root would write elsewhere.
+trap 'rm -f "$prefix/.deployed-ca.pem"' EXIT
 if [ -n "$ca" ]; then
-  printf '%s\n' "$ca" > "$state/.deployed-ca.pem"
-  chown "$user:" "$state/.deployed-ca.pem"
-  set -- --ca "$state/.deployed-ca.pem"
+  printf '%s\n' "$ca" > "$prefix/.deployed-ca.pem"
+  set -- --ca "$prefix/.deployed-ca.pem"
 else
   set --
 fi
@@ -171,7 +175,7 @@ set -- --user "$user"
 [ -n "$profile" ] && set -- "$@" --profile "$profile"
 [ -n "$grant" ] && set -- "$@" --grant "$grant"
 "$prefix/current/firstlight" install "$@"
-chown -R "$user:" "$state"
+chown -Rh "$user:" "$state"
 """
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "FIRSTLIGHT_API_TOKEN"
 TIMEOUT_S: Final = (5.0, 30.0)
+_AGENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 class _Made(msgspec.Struct):
@@ -43,7 +45,12 @@ class Desk:
             raise UplinkError(f"{self._url} gave no token: {error}", permanent=False) from error
 
     def revoke(self, agent: str) -> None:
-        """Trust an agent's keys no more; raises `BadInput` or `UplinkError`."""
+        """Trust an agent's keys no more; raises `BadInput` or `UplinkError`.
+
+        The id is what a machine says of itself, and becomes part of an address: only a plain one does.
+        """
+        if not _AGENT.fullmatch(agent):
+            raise BadInput(f"{agent[:60]!r} is no agent's id; nothing was revoked")
         self._post(f"/api/v1/agents/{agent}/revoke", {})
 
     def _post(self, path: str, body: dict[str, Any]) -> Response:

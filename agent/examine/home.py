@@ -10,6 +10,7 @@ from typing import Final
 
 from agent.config import Config, load_config
 from agent.examine.symptom import Symptom
+from agent.ownership import remedy
 from agent.paths import State
 from checks.errors import BadInput
 from checks.units import size_text
@@ -54,7 +55,7 @@ def folder(state: State) -> Symptom:
         return Symptom(
             "state",
             f"{root} belongs to user id {found.st_uid}",
-            "run as that user, or set FIRSTLIGHT_STATE",
+            remedy(root, found.st_uid),
             "fail",
         )
     if os.name == "posix" and found.st_mode & 0o077:

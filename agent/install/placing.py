@@ -11,7 +11,7 @@ from typing import Final
 from agent.durable import write_durably
 from agent.install import cron, windows
 from agent.install.start import is_root
-from agent.install.units import EARLIER, SERVICE, TICK, units
+from agent.install.units import EARLIER, SERVICE, TICK, unit_word, units
 from agent.install.wanted import Wakeup
 from checks.errors import BadInput, FirstlightError
 
@@ -96,8 +96,22 @@ def refuse_unplaceable(wakeup: Wakeup) -> None:
         raise FirstlightError(
             "this machine has neither systemd nor cron, so nothing can wake the check; install cron, keep "
             "firstlight agent running, or let your own scheduler run every 5 minutes: "
-            + " ".join([*wakeup.program, "agent --once"])
+            + " ".join([*wakeup.program, "agent --once --state", wakeup.state])
         )
+
+
+def grants_reading(state: str, user: str) -> bool:
+    """Whether the service that is installed for this folder and account may read every file (--grant read):
+    whoever types install again to change something else means to keep that.
+    """
+    if not user or WINDOWS or not runs_systemd():
+        return False
+    try:
+        lines = (unit_folder(system=True) / SERVICE).read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    mine = f"User={user}" in lines and f"Environment={unit_word('FIRSTLIGHT_STATE=' + state)}" in lines
+    return mine and any(line.startswith("AmbientCapabilities=") for line in lines)
 
 
 def remove() -> list[str]:

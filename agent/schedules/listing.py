@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 
-from agent.lock import take
+from agent.lock import is_held
 from agent.paths import State
 from agent.schedules.known import Known
 from agent.schedules.record import Record, lock_of, read_record
@@ -77,14 +76,7 @@ def _last(state: State, name: str, record: Record | None, timing: Timing) -> str
 
 def is_running(state: State, name: str) -> bool:
     """Whether a run of the schedule holds its lock now."""
-    path = lock_of(state, name)
-    if not path.exists():
-        return False
-    lock = take(path)
-    if lock is None:
-        return True
-    os.close(lock)
-    return False
+    return is_held(lock_of(state, name))
 
 
 def _shown(moment: datetime, timing: Timing) -> str:

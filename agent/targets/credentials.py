@@ -49,9 +49,9 @@ class Credentials:
         port = "" if route.port == SSH_PORT else f":{route.port}"
         return self._secret(route.password, f"{route.user}@{route.host}{port}", "password")
 
-    def named(self, source: str, about: str, kind: str) -> str:
+    def named(self, source: str, about: str, kind: str) -> Secret:
         """A secret from ``prompt``, ``env:NAME`` or ``keyring:SERVICE``, asked for once. `BadInput`."""
-        return self._secret(source, about, kind).reveal()
+        return self._secret(source, about, kind)
 
     def keys(self, route: Route) -> list[PKey]:
         """The keys to offer: the route's own, each with its certificate first, then those of the agent."""

@@ -165,23 +165,28 @@ def waiver(
 
 
 @command.command(name="list")
-@click.option("--all", "everything", is_flag=True, help="Also what was withdrawn or replaced since.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also what was withdrawn or replaced since, or has expired."
+)
 @db_option
 def list_published(everything: bool, db: str | None) -> None:
     """List what is published: number, what, for whom, by whom and since when."""
     import sqlalchemy as sa
 
+    from server.clock import utc_now
     from server.publishing.audience import audience_in
     from server.publishing.standing import newest_of_each, withdrawn_ids
     from server.tables import Publication
 
+    now = utc_now()
     query = sa.select(Publication).where(Publication.kind.in_(("profile", "schedule", "waiver")))
     with store_of(db) as opened, opened.read() as session:
         gone = withdrawn_ids(session)
         rows = session.scalars(query.order_by(Publication.id)).all()
         standing = newest_of_each(rows, gone)
         for row in rows:
-            left = "" if row.id in standing else "withdrawn" if row.id in gone else "replaced"
+            left = "withdrawn" if row.id in gone else "" if row.id in standing else "replaced"
+            left = left or ("expired" if _expired(row, now) else "")
             if left and not everything:
                 continue
             words = (str(row.id), *_named(row), str(audience_in(row)), row.by, f"{row.at:%Y-%m-%d}", left)
@@ -267,6 +272,14 @@ def _named(row: Publication) -> tuple[str, str]:
         when = f"every {entry.every}" if entry.every else f"at {entry.cron}"
         return "schedule", f"{entry.name} {when} {entry.profile}".rstrip()
     return row.kind, f"{row.name} {row.label}".rstrip()
+
+
+def _expired(row: Publication, now: datetime) -> bool:
+    import msgspec
+
+    from checks.rules import Waiver
+
+    return row.kind == "waiver" and msgspec.json.decode(row.document, type=Waiver).expires <= now
 
 
 def _done(row: Publication, audience: str) -> None:

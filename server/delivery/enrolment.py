@@ -254,6 +254,8 @@ def revoke_agent(session: Session, agent_id: str, *, by: str, now: datetime, rea
     ).all()
     if not revoked:
         raise Refused(f"the keys of agent {agent_id} are already revoked")
-    detail = f"{len(revoked)} keys" + (f": {reason.strip()}" if reason.strip() else "")
+    detail = f"{len(revoked)} key{'s' if len(revoked) != 1 else ''}" + (
+        f": {reason.strip()}" if reason.strip() else ""
+    )
     audit.record(session, now, by, "revoke-agent", f"agent:{agent_id}", detail)
     return agent

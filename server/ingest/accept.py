@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from server import store
 from server.ingest.arrival import Answer, Arrival
+from server.ingest.chain import lock_tips
 from server.ingest.examine import examine, senders
 from server.ingest.record import record
 
@@ -17,4 +18,5 @@ def accept(session: Session, arrival: Arrival, *, check_signature: bool = True) 
     run = examine(arrival, sender, check_signature=check_signature)
     if isinstance(run, Answer):
         return run
+    lock_tips(connection, [run.sender])
     return record(connection, run, store.epoch(session)).answer

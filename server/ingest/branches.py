@@ -47,7 +47,12 @@ class Branch:
 
 def branches_of(session: Session, agent_id: str) -> list[Branch]:
     """The held branches of an agent's chain, the newest first."""
-    nodes = nodes_of(session.connection(), agent_id)
+    lowest = session.scalar(
+        sa.select(sa.func.min(Receipt.sequence)).where(Receipt.agent_id == agent_id, Receipt.held == FORK)
+    )
+    if lowest is None:
+        return []
+    nodes = nodes_of(session.connection(), agent_id, lowest)
     followers = _followers(nodes)
     by_hash = {node.hash: node for node in nodes}
     found = []

@@ -8,7 +8,7 @@ branches may arrive in any order.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from checks.model import RunReport
 from server.episodes import refold
 from server.history import remove_run
 from server.ingest.examine import Sender
-from server.sql import Sql
+from server.sql import Sql, select_in
 
 FORK: Final = "fork"
 STRANGER: Final = "other-machine"
@@ -43,8 +43,7 @@ _STOPPED = Sql(
 _RECEIPT = Sql("SELECT site_id, effective_at, flags FROM receipt WHERE id = ?")
 _HOLD = Sql("UPDATE receipt SET held = 'fork', flags = ? WHERE id = ?")
 _TARGETS = Sql("SELECT target_id FROM target_run WHERE run_id = ?")
-_LOCK_TIP = "SELECT tip_sequence, tip_hash FROM agent WHERE id = ?"
-_LOCK_TIP_SQLITE, _LOCK_TIP_ROW = Sql(_LOCK_TIP), Sql(_LOCK_TIP + " FOR UPDATE")
+_TIPS = "SELECT id, tip_sequence, tip_hash FROM agent WHERE id IN ({}) ORDER BY id"
 _TIP = Sql(
     "SELECT sequence, hash FROM receipt WHERE agent_id = ? AND held <> 'fork' AND flags NOT LIKE '%left%'"
     " ORDER BY sequence DESC LIMIT 1"
@@ -76,12 +75,14 @@ class Fork:
     free: tuple[str, ...] = ()
 
 
-def lock_tip(connection: Connection, agent: str) -> tuple[int, str]:
-    """The tip of an agent's chain as it is now; other server processes wait with this agent's runs."""
-    query = _LOCK_TIP_SQLITE if connection.dialect.name == "sqlite" else _LOCK_TIP_ROW
-    row = query.row(connection, (agent,))
-    assert row is not None
-    return row[0], row[1]
+def lock_tips(connection: Connection, senders: Iterable[Sender]) -> None:
+    """Give senders the tips of their chains as they are now: they were read before this transaction. Other
+    server processes wait with runs of these agents until it ends; everybody locks in the order of the ids.
+    """
+    of_agent = {sender.agent: sender for sender in senders}
+    query = _TIPS if connection.dialect.name == "sqlite" else _TIPS + " FOR UPDATE"
+    for agent, sequence, body_hash in select_in(connection, query, sorted(of_agent)):
+        of_agent[agent].tip_sequence, of_agent[agent].tip_hash = sequence, body_hash
 
 
 def tip(connection: Connection, agent: str) -> tuple[int, str]:

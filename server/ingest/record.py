@@ -14,7 +14,7 @@ from checks.model import RunReport, Status
 from server.episodes import came_back, refold, refold_target
 from server.history import insert_run
 from server.ingest.arrival import Answer, refuse
-from server.ingest.chain import FORK, STRANGER, Fork, find_fork, hold, is_stranger, lock_tip, tip
+from server.ingest.chain import FORK, STRANGER, Fork, find_fork, hold, is_stranger, tip
 from server.ingest.eligible import count, may_bind
 from server.ingest.examine import Examined
 from server.ingest.stored import stored_run, targets_of
@@ -44,6 +44,10 @@ _TARGET_ADD = Sql(
     " ON CONFLICT (site_id, name) DO NOTHING"
 )
 _BOUND_TOKEN = Sql("UPDATE enrolment_token SET bound_at = ? WHERE token_hash = ?")
+_REPLACED = Sql(
+    "INSERT INTO replaced_run (agent_id, sequence, run_id) VALUES (?, ?, ?)"
+    " ON CONFLICT (agent_id, sequence, run_id) DO NOTHING"
+)
 _ARRIVED = Sql("SELECT 1 FROM receipt WHERE id = ? AND agent_id = ?")
 _AUDIT = Sql("INSERT INTO audit_entry (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)")
 
@@ -59,11 +63,12 @@ class Folded:
 
 
 def record(connection: Connection, run: Examined, epoch: str) -> Folded:
-    """Store a run once and fold it. The same run again is 200 and changes nothing."""
+    """Store a run once and fold it. The same run again is 200 and changes nothing.
+
+    The caller has locked its sender's tip (`chain.lock_tips`).
+    """
     report, seal, sender = run.report, run.arrival.seal, run.sender
     received = to_micros(run.arrival.received_at)
-    # The sender was read before this transaction; another process may have moved its chain since.
-    sender.tip_sequence, sender.tip_hash = lock_tip(connection, report.agent)
     clean = report.sequence == sender.tip_sequence + 1 and report.previous == sender.tip_hash
     fork = Fork() if clean else find_fork(connection, report, seal.hash, sender, received)
     held = FORK if fork.hold_this else run.held
@@ -121,8 +126,11 @@ def record(connection: Connection, run: Examined, epoch: str) -> Folded:
 
 def _note_replaced(connection: Connection, report: RunReport, received: int) -> None:
     """Say in the audit trail that a run was made anew to take something out of it, and whether the one with
-    it in had arrived all the same: somebody has to decide about that.
+    it in had arrived all the same: somebody has to decide about that. Its number is no gap from now on.
     """
+    for sequence in report.replaced:
+        if sequence < report.sequence:
+            _REPLACED(connection, (report.agent, sequence, report.run))
     arrived = _ARRIVED(connection, (report.replaces, report.agent)).first() is not None
     detail = f"by {report.run}, redacted further" + ("; the old run had arrived" if arrived else "")
     _AUDIT(connection, (received, f"agent:{report.agent}", "replaced", f"run:{report.replaces}", detail))

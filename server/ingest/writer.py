@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from server import store
 from server.db import Database
 from server.ingest.arrival import Answer, Arrival, refuse
+from server.ingest.chain import lock_tips
 from server.ingest.delivery import Delivery, open_delivery
 from server.ingest.examine import Examined, examine, senders
 from server.ingest.record import record
@@ -112,6 +113,7 @@ class Writer:
         with self._db.write() as session:
             connection = session.connection()
             epoch = store.epoch(session)
+            lock_tips(connection, (one.sender for one in examined if isinstance(one, Examined)))
             # Locks are taken in one order whatever order the runs came in, so that two servers never wait
             # for each other.
             answers: dict[int, Answer] = {}

@@ -16,10 +16,12 @@ from server.agents import STATES, agent_lines, with_versions
 from server.api.given import GivenClock, GivenDb, GivenUser
 from server.auth.web import admin
 from server.delivery.names import existing
+from server.gaps import missing_of
 from server.ingest.branches import accept_branch, branches_of
 from server.pages.frame import frame, look, page
 from server.pages.run_lines import newest_runs
-from server.tables import AgentKey, AgentRow, AuditEntry, Site
+from server.publishing.standing import standing
+from server.tables import AgentKey, AgentRow, AgentRules, AuditEntry, Site
 
 MOST_AGENTS = 200
 LAST_DEEDS = 20
@@ -72,6 +74,9 @@ def show_agent(id: FromPath[str], db: GivenDb, user: GivenUser, clock: GivenCloc
             keys=[(key_name(key.public_key), key) for key in keys],
             branches=branches_of(session, id),
             deeds=deeds,
+            missing=missing_of(session, id),
+            rules=session.get(AgentRules, id),
+            published=standing(session, agent.site_id).version,
             runs=newest_runs(session, limit=LAST_RUNS, site_id=agent.site_id, agent_id=id),
         )
 

@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from litestar import Request, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
-from sqlalchemy.orm import Session, defer
 
 from checks.errors import BadInput
-from checks.rules import PublishedProfile, ScheduleEntry, Waiver
 from server.api.given import GivenClock, GivenDb, GivenUser
 from server.auth.account import Account
 from server.auth.web import admin
 from server.db import Database
 from server.delivery.names import existing
+from server.errors import NotFound
 from server.pages.frame import frame, look, page
-from server.publishing.audience import audience_in, audience_of
+from server.pages.published_lines import KINDS, fetched_lines, lines_of, published_lines, text_of
+from server.publishing.audience import audience_of
 from server.publishing.events import publish_profile, withdraw
-from server.publishing.standing import newest_of_each, withdrawn_ids
-from server.tables import AgentRow, AgentRules, Customer, Publication, Site
+from server.publishing.standing import withdrawn_ids
+from server.tables import Customer, Publication, Site
 
 AnyRequest = Request[Any, Any, Any]
-
-KINDS = ("profile", "schedule", "waiver")
-MOST = 300
-
-
-@dataclass(frozen=True)
-class Line:
-    """A publication as the list shows it; `left` says why it is not in force, empty where it is."""
-
-    id: int
-    kind: str
-    words: str
-    audience: str
-    site_id: str | None
-    by: str
-    at: datetime
-    left: str
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """What the agents of a site have: of how many of them, how many the newest that any of them fetched."""
-
-    site_id: str
-    site_name: str
-    agents: int
-    fetched: int
-    newest_at: datetime | None
 
 
 @get("/published", sync_to_thread=True)
@@ -92,18 +62,18 @@ async def post_profile(
 
 @get("/published/{id:int}", sync_to_thread=True)
 def show_published(id: FromPath[int], db: GivenDb, user: GivenUser, clock: GivenClock) -> Template:
+    now = clock()
     with look(db) as session:
         row = existing(session, Publication, id)
-        gone = withdrawn_ids(session)
-        text = ""
-        if row.kind == "profile":
-            text = msgspec.json.decode(row.document, type=PublishedProfile).text
+        if row.kind not in KINDS:
+            raise NotFound(f"there is no page for a {row.kind}")
+        (line,) = lines_of(session, [row], now)
         return page(
             "publication.html",
-            frame(session, user, clock(), "published"),
-            line=_lines(session, [row], gone)[0],
-            text=text,
-            gone=gone.get(id),
+            frame(session, user, now, "published"),
+            line=line,
+            text=text_of(row),
+            gone=withdrawn_ids(session).get(id),
         )
 
 
@@ -125,68 +95,17 @@ def _page(
     db: Database, user: Account, now: datetime, refusal: str = "", text: str = "", for_whom: str = ""
 ) -> Template:
     with look(db) as session:
-        query = sa.select(Publication).where(Publication.kind.in_(KINDS)).order_by(Publication.id.desc())
-        rows = session.scalars(query.limit(MOST)).all()
+        lines, total = published_lines(session, now)
         return page(
             "published.html",
             frame(session, user, now, "published"),
             status=400 if refusal else 200,
-            lines=_lines(session, rows, withdrawn_ids(session)),
-            fetched=_fetched(session),
+            lines=lines,
+            total=total,
+            fetched=fetched_lines(session),
             sites=session.execute(sa.select(Site.id, Site.name).order_by(Site.name)).all(),
             customers=session.execute(sa.select(Customer.id, Customer.name).order_by(Customer.name)).all(),
             refusal=refusal,
             text=text,
             for_whom=for_whom,
         )
-
-
-def _lines(session: Session, rows: Any, gone: dict[int, Publication]) -> list[Line]:
-    named = sa.select(Publication).where(Publication.kind.in_(KINDS)).order_by(Publication.id)
-    every = session.scalars(named.options(defer(Publication.document))).all()
-    standing = newest_of_each(every, gone)
-    return [
-        Line(
-            row.id,
-            row.kind,
-            _words(row),
-            str(audience_in(row)),
-            row.site_id,
-            row.by,
-            row.at,
-            "" if row.id in standing else "withdrawn" if row.id in gone else "replaced",
-        )
-        for row in rows
-    ]
-
-
-def _words(row: Publication) -> str:
-    if row.kind == "waiver":
-        waiver = msgspec.json.decode(row.document, type=Waiver)
-        place = " ".join(filter(None, (waiver.item, waiver.object, waiver.target and f"at {waiver.target}")))
-        until = f"{waiver.expires:%Y-%m-%d}"
-        return f"{place} until {until}, approved by {waiver.approved_by}: {waiver.reason}"
-    if row.kind == "schedule":
-        entry = msgspec.json.decode(row.document, type=ScheduleEntry)
-        when = f"every {entry.every}" if entry.every else f"at {entry.cron}"
-        return f"{entry.name}, {when}, {entry.profile or 'the profile of the enrolment'}"
-    return f"{row.name} {row.label}"
-
-
-def _fetched(session: Session) -> list[Fetched]:
-    """Per site with agents, how many have fetched something."""
-    query = (
-        sa.select(
-            Site.id,
-            Site.name,
-            sa.func.count(AgentRow.id),
-            sa.func.count(AgentRules.agent_id),
-            sa.type_coerce(sa.func.max(AgentRules.fetched_at), AgentRules.fetched_at.type),
-        )
-        .join(AgentRow, AgentRow.site_id == Site.id)
-        .outerjoin(AgentRules, AgentRules.agent_id == AgentRow.id)
-        .group_by(Site.id, Site.name)
-        .order_by(Site.name)
-        .limit(MOST)
-    )
-    return [Fetched(*row) for row in session.execute(query)]

@@ -10,14 +10,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from server.tables import Receipt, Site
+from server.tables import AgentRow, Receipt, Site, TargetRow
 
 
 @dataclass(frozen=True)
 class RunLine:
+    """A run; `machine` is the target that its agent was enrolled as."""
+
     id: str
     site_id: str
     site_name: str
+    agent_id: str
+    machine: str
     profile_id: str
     stage: str
     effective_at: datetime
@@ -47,6 +51,8 @@ def newest_runs(
             r.id,
             r.site_id,
             Site.name,
+            r.agent_id,
+            sa.func.coalesce(TargetRow.name, AgentRow.target_id),
             r.profile_id,
             r.stage,
             r.effective_at,
@@ -60,6 +66,8 @@ def newest_runs(
             r.manual,
         )
         .join(Site, Site.id == r.site_id)
+        .join(AgentRow, AgentRow.id == r.agent_id)
+        .outerjoin(TargetRow, TargetRow.id == AgentRow.target_id)
         .order_by(r.effective_at.desc(), r.id.desc())
         .limit(limit)
     )

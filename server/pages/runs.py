@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from checks.envelope import verify
 from checks.model import Result
+from server.agents import agent_lines
 from server.api.given import GivenClock, GivenDb, GivenUser
 from server.delivery.names import existing
 from server.errors import NotFound
@@ -21,7 +22,7 @@ from server.pages.documents import body_of, report_in
 from server.pages.frame import frame, look, page
 from server.pages.run_lines import newest_runs
 from server.sql import select_in
-from server.tables import AgentKey, Customer, Document, Receipt, Site, TargetRow, TargetRun
+from server.tables import AgentKey, AgentRow, Customer, Document, Receipt, Site, TargetRow, TargetRun
 
 RUNS_A_PAGE = 50
 RESULTS_A_PAGE = 50
@@ -68,17 +69,22 @@ def list_runs(
     user: GivenUser,
     clock: GivenClock,
     site: FromQuery[str] = "",
+    agent: FromQuery[str] = "",
     held: FromQuery[str] = "",
     after: FromQuery[str] = "",
 ) -> Template:
     now = clock()
     with look(db) as session:
         named = existing(session, Site, site) if site else None
+        (one,) = (
+            agent_lines(session, now, agent_id=existing(session, AgentRow, agent).id) if agent else (None,)
+        )
         last = existing(session, Receipt, after) if after else None
         runs = newest_runs(
             session,
             limit=RUNS_A_PAGE + 1,
             site_id=site,
+            agent_id=agent,
             held=held == "yes",
             before=(last.effective_at, last.id) if last is not None else None,
         )
@@ -88,6 +94,7 @@ def list_runs(
             runs=runs[:RUNS_A_PAGE],
             more=len(runs) > RUNS_A_PAGE,
             site=named,
+            agent=one,
             held=held == "yes",
             first=last is None,
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from checks.errors import BadInput
 from server.delivery.names import existing
 from server.tables import Customer, Publication, Site
+
+Column = str | InstrumentedAttribute[str]
 
 
 class Audience(NamedTuple):
@@ -53,8 +55,8 @@ def audience_in(row: Publication) -> Audience:
     return Audience(row.site_id, row.customer_id)
 
 
-def concerns(site: str, customer: str) -> sa.ColumnElement[bool]:
-    """The events that are for a site, of this customer."""
+def concerns(site: Column, customer: Column) -> sa.ColumnElement[bool]:
+    """The events that are for a site, of this customer; each an id or the column of one."""
     everyone = sa.and_(Publication.site_id.is_(None), Publication.customer_id.is_(None))
     return sa.or_(Publication.site_id == site, Publication.customer_id == customer, everyone)
 

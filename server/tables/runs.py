@@ -85,6 +85,16 @@ class Receipt(Base):
     released_by: Mapped[str | None]
 
 
+class ReplacedRun(Base):
+    """A number of an agent's chain that never arrives, because `run_id` was made in its place."""
+
+    __tablename__ = "replaced_run"
+
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agent.id"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("receipt.id"), primary_key=True)
+
+
 class Document(Base):
     """The signed body of a run, compressed with zstd. Thinned by age; receipts never are."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import building
@@ -15,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agent.carry.enrolling import ask_for_enrolment, take_enrolment
 from agent.carry.export import export
 from agent.carry.receipts import settle
-from agent.identity import load_identity, read_key, save_identity
+from agent.contact import Delivered, note_delivered
+from agent.identity import host_name, load_identity, read_key, save_identity
 from agent.paths import State
+from agent.sequence import next_number
 from agent.spool import Spool
 from checks.carried import EnrolledByFile
 from checks.errors import BadInput
@@ -26,6 +29,7 @@ from server.carry.enrolling import asked_in, enrol_from_file
 from server.carry.taking import take_export
 from server.db import Database
 from server.errors import NotFound, Refused
+from server.tables import AgentRow
 
 URL = "https://collector.example"
 
@@ -97,6 +101,44 @@ def test_a_machine_that_was_revoked_enrols_again_by_file_and_keeps_its_id(
     done = take_enrolment(state, answered(store, ask_for_enrolment(state)[0]))
     assert (done.identity.agent, done.signed_again) == (first.agent, 1)
     assert done.identity.key_file != first.key_file
+
+
+def test_a_restored_disk_that_is_enrolled_again_by_file_counts_again(store: Database, state: State) -> None:
+    first = take_enrolment(state, answered(store, ask_for_enrolment(state, "web-1")[0])).identity
+    with store.write() as session:
+        ours = session.get_one(AgentRow, first.agent).fingerprint
+        key = read_key(state.root / first.key_file)
+        before = building.Machine(first.agent, target="web-1", key=key, fingerprint=ours)
+        building.arrive(session, before.run(building.START, {"disk": "pass"}))
+        restored = building.Machine(first.agent, target="web-1", key=key, fingerprint=ours)
+        held = restored.run(building.START + timedelta(hours=1), {"disk": "pass"})
+        answer = building.arrive(session, held)
+        assert answer.ack is not None
+        assert answer.ack.held == "fork"
+    note_delivered(state, Delivered(first.agent, first.epoch, 1, 1, held.seal.hash, NOW))
+    take_enrolment(state, answered(store, ask_for_enrolment(state)[0]))
+    with store.read() as session:
+        assert session.get_one(AgentRow, first.agent).tip_hash == held.seal.hash
+
+
+def test_a_machine_whose_identity_was_lost_keeps_its_id_where_the_store_was_lost_too(
+    store: Database, state: State
+) -> None:
+    first = take_enrolment(state, answered(store, ask_for_enrolment(state, "web-1")[0])).identity
+    with next_number(state, first.agent, lambda: None) as number:
+        number.take("a" * 64)
+    state.identity.unlink()
+    asked = asked_in(ask_for_enrolment(state)[0])
+    assert asked.agent == first.agent
+
+
+def test_a_site_that_masks_names_asks_under_a_token(store: Database, state: State) -> None:
+    state.prepare()
+    state.config.write_text('[redact]\nmask = ["host"]\n')
+    own = host_name()
+    request, _ = ask_for_enrolment(state)
+    assert asked_in(request).target != own
+    assert own.encode() not in request
 
 
 def test_a_copied_state_folder_does_not_ask_in_the_name_of_the_original(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checks.ids import new_run_id
 from checks.model import Dropped
 from server import gaps
 from server.db import Database
@@ -100,6 +101,66 @@ def test_a_held_fork_fills_no_hole_and_makes_none(db: Database) -> None:
     with db.read() as session:
         found = gaps.missing_of(session, machine.agent)
     assert [str(gap) for gap in found.gaps] == ["runs 3–4 missing"]
+
+
+@pytest.mark.parametrize(
+    ("arrived", "replaced", "said"),
+    [
+        ([1, 3], {3: [2]}, []),
+        ([1, 6], {6: [2, 5]}, ["runs 3–4 missing"]),
+        ([1, 6, 9], {6: [2, 3, 4, 5], 9: [7]}, ["run 8 missing"]),
+        ([1, 2, 4], {4: [2]}, ["run 3 missing"]),
+        ([1, 3], {3: [9]}, ["run 2 missing"]),
+    ],
+)
+def test_a_run_that_was_made_anew_fills_the_places_of_those_it_stands_for(
+    db: Database, arrived: list[int], replaced: dict[int, list[int]], said: list[str]
+) -> None:
+    machine = building.Machine()
+    with db.write() as session:
+        building.found_vendor(session)
+        building.enrol(session, machine)
+        for number in arrived:
+            stands_for = tuple(replaced.get(number, ()))
+            report = machine.report(
+                building.START,
+                [],
+                sequence=number,
+                previous=f"{number:064x}",
+                replaces=new_run_id() if stands_for else None,
+                replaced=stands_for,
+            )
+            assert building.arrive(session, machine.seal(report)).status == 201
+    with db.read() as session:
+        found = gaps.missing_of(session, machine.agent)
+    assert [str(gap) for gap in found.gaps] == said
+
+
+def test_a_held_fork_stands_for_nothing(db: Database) -> None:
+    machine = building.Machine()
+    with db.write() as session:
+        building.found_vendor(session)
+        building.enrol(session, machine)
+        for number in (1, 3):
+            building.arrive(session, machine.seal(machine.report(building.START, [], sequence=number)))
+        clone = building.Machine(fingerprint="machine-2", key=machine.key)
+        report = clone.report(building.START, [], sequence=3, replaces=new_run_id(), replaced=(2,))
+        answer = building.arrive(session, clone.seal(report))
+        assert answer.ack is not None
+        assert answer.ack.held == "fork"
+    with db.read() as session:
+        found = gaps.missing_of(session, machine.agent)
+    assert [str(gap) for gap in found.gaps] == ["run 2 missing"]
+
+
+@given(
+    st.sets(st.integers(1, 40)).map(sorted),
+    st.sets(st.integers(1, 45)).map(sorted),
+)
+def test_what_is_left_of_holes_are_the_numbers_that_nobody_took(missing: list[int], taken: list[int]) -> None:
+    holes = gaps._joined([(number, number) for number in missing], 40)
+    left = [number for first, last in gaps._without(holes, taken) for number in range(first, last + 1)]
+    assert left == sorted(set(missing) - set(taken))
 
 
 def test_a_count_belongs_to_the_oldest_holes_before_the_run_that_tells_it() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import update
 from agent.carry.incoming import incoming
 from agent.carry.receipts import settle
 from agent.contact import last_delivered
+from agent.held import WORDS
 from agent.identity import save_identity
 from checks.carried import Answered, Receipts
 from checks.errors import BadInput
@@ -97,7 +98,7 @@ def test_each_answer_does_what_it_would_do_over_http(world: World) -> None:
     outcomes = [delivery.outcome for delivery in settled.done]
     assert outcomes == ["sent", "sent", "held", "quarantined", "waiting", "held"]
     assert world.places() == {"pending": [3, 5, 6], "sent": [1, 2], "quarantine": [4]}
-    assert settled.done[1].detail == "stored, held by the collector: skew"
+    assert settled.done[1].detail == WORDS["skew"]
     notes = {entry.sequence: entry.note() for entry in world.spool.pending() + world.spool.quarantined()}
     later = "; it stays in the spool and goes with the next export"
     assert notes[3] == f"rotated key: a newer key took over (HTTP 401){later}"

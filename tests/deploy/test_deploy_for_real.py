@@ -51,7 +51,7 @@ def test_a_bare_machine_gets_program_account_identity_schedule_and_its_first_che
     assert len(deployer.collector.arrived()) == 1
     assert json.loads((deployer.state / "identity.json").read_text()) == identity
 
-    gone = deployer.run(deployer.host, "--remove")
+    gone = deployer.run(deployer.host, "--remove", "--server", deployer.collector.url)
     assert gone.code == 0, gone.all
     assert f"revoked   {identity['agent']}" in gone.err
     assert there(deployer.name) is None

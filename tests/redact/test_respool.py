@@ -48,6 +48,7 @@ def test_a_waiting_run_is_made_anew_under_the_next_number_and_names_the_old_one(
     assert [each.outcome for each in done] == ["replaced", "unchanged"]
     kept, made = waiting(machine)
     assert (made.replaces, made.sequence, kept.sequence) == (old.run, 3, 2)
+    assert made.replaced == (1,)
     assert (made.run, made.run != old.run) == (done[0].by, True)
     assert WORD not in str(made)
     assert [each.key for each in made.results] == [each.key for each in before[0].results]

@@ -117,7 +117,7 @@ def test_the_passwords_of_targets_are_held_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FL_CANARY", CANARY)
     credentials = Credentials()
     route = Route("db1", "db1", 22, "ann", "db1", password="env:FL_CANARY")
-    password = credentials.password(route)
-    assert isinstance(password, Secret)
-    assert password.reveal() == CANARY
+    for secret in (credentials.password(route), credentials.named("env:FL_CANARY", "sudo", "password")):
+        assert isinstance(secret, Secret)
+        assert secret.reveal() == CANARY
     assert "hunter2" not in pretty_repr(vars(credentials)) + repr(vars(credentials)) + repr(route)

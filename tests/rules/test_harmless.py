@@ -18,6 +18,7 @@ MORE = "sends more than a plain request, or takes words out of the answer"
 SERVICE = "talks to a service"
 ELSEWHERE = "reads outside the paths that shipped profiles read"
 WRITES = "writes to a disk"
+WORDS = "looks for other words in a file than shipped profiles do"
 
 
 def plan_of(item: str, variables: str = "") -> Plan:
@@ -85,6 +86,21 @@ def test_these_need_no_word(item: str) -> None:
             {ELSEWHERE},
         ),
         ("{id: a, check: kern.param, with: {name: kernel.core_pattern, value: x}}", {ELSEWHERE}),
+        (
+            # A yes or no for each letter, as many as a profile has items: no word of the file is needed.
+            "{id: a, check: file.content, with: {path: /home/frappe/frappe-bench/sites/erp.localhost/"
+            'site_config.json, pattern: \'"db_password": "a\'}}',
+            {WORDS},
+        ),
+        (
+            "{id: a, check: cfg.value, with: {path: /etc/odoo/odoo.conf, key: options.db_user, value: x}}",
+            {WORDS},
+        ),
+        (
+            "{id: a, check: cfg.value, with: {path: /etc/nginx/.htpasswd, format: ini, key: admin, value: x}}",
+            {WORDS},
+        ),
+        ("{id: a, check: log.errors, with: {path: /var/log/nginx/error.log, pattern: '.*'}}", {WORDS}),
     ],
 )
 def test_these_need_a_word_and_say_why(item: str, why: set[str]) -> None:

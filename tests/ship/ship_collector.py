@@ -64,6 +64,7 @@ class TinyCollector:
         self.reports: dict[str, RunReport] = {}
         self.order: list[int] = []
         self.requests: list[dict[str, Any]] = []
+        self.bodies: list[bytes] = []  # of the same requests, as they came
         self.clashes: list[str] = []
         self.script: deque[Scripted] = deque()
         self.misbehave: Callable[[], Scripted | None] = lambda: None
@@ -125,6 +126,8 @@ class TinyCollector:
                 return 401, _problem(401, "The signature does not fit", hold=True)
             report = decode_report(body)
             known = self.runs.get(run)
+            numbers = (one.sequence for one in self.reports.values())
+            before = max((n for n in numbers if n < report.sequence), default=0)
             if known is not None and known != digest.hexdigest():
                 self.clashes.append(run)
                 return 409, _problem(409, "Another body is stored under this run's id")
@@ -141,6 +144,7 @@ class TinyCollector:
                 self.held,
                 f"/runs/{run}",
                 targets,
+                held_before=before,
             )
             return (201 if known is None else 200), msgspec.json.encode(ack)
 
@@ -156,6 +160,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     collector: TinyCollector
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes; the second would wait 40 ms
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -167,6 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.collector.requests.append({"path": self.path, "headers": headers})
+        self.collector.bodies.append(raw)
         body = gzip.decompress(raw) if headers.get("content-encoding") == "gzip" else raw
         act = self.collector.script.popleft() if self.collector.script else self.collector.misbehave()
         if act is None or act.stores:
@@ -181,8 +187,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(act.status, text, act.headers)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        self.send_response_only(status)
+        usual = {"Date": self.date_time_string(), "Content-Length": str(len(body))}
+        for name, value in {**usual, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

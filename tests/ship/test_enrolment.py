@@ -276,6 +276,7 @@ def test_a_damaged_identity_is_said_with_its_remedy(machine: State):
 def test_settings_are_checked_and_named(machine: State):
     machine.config.write_text("conect_timeout_s = 3\n")
     shipment = ship_one()
-    assert shipment.outcome == "spooled"
+    assert shipment.outcome == "failed"
+    assert "NOT sent: " in shipment.line
     assert "config.toml" in shipment.line
     assert "connect_timeout_s" in shipment.line

@@ -486,6 +486,61 @@ def test_with_an_account_the_folder_and_what_is_in_it_are_the_accounts(
         assert not there.config.exists()
 
 
+def test_typed_again_without_them_the_account_and_its_rights_stay(
+    systemd: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if os.geteuid() != 0:
+        pytest.skip("only root may act as another account")
+    with tempfile.TemporaryDirectory(prefix="firstlight-state-") as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("FIRSTLIGHT_STATE", f"{folder}/state")
+        assert run("--every", "6h", "--user", "nobody", "--grant", "read").exit_code == 0
+        first = (systemd / SERVICE).read_text()
+        assert run("--every", "1h").exit_code == 0
+        assert (systemd / SERVICE).read_text() == first
+        assert run("--grant", "none").exit_code == 0
+        assert "User=nobody\n" in (systemd / SERVICE).read_text()
+        assert "AmbientCapabilities=" not in (systemd / SERVICE).read_text()
+
+
+def test_a_standalone_build_is_named_by_the_link_that_an_upgrade_leads_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tmp_path.chmod(0o755)
+    built = tmp_path / "firstlight-1" / "firstlight"
+    built.parent.mkdir()
+    built.touch(mode=0o755)
+    (tmp_path / "bin").mkdir()
+    link = tmp_path / "bin" / "firstlight"
+    link.symlink_to(built)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(built))
+    monkeypatch.setattr(start, "_kept_by_owner", lambda path: path.parent != tmp_path / "loose")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for typed, named in (
+        ("firstlight", link),
+        (str(link), link),
+        (str(built), built),
+        ("no-such", built),
+    ):
+        monkeypatch.setattr(sys, "argv", [typed, "install"])
+        assert start.lasting_program() == [str(named)]
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "firstlight").symlink_to(built)
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "loose" / "firstlight"), "install"])
+    assert start.lasting_program() == [str(built)]
+
+
+def test_only_what_is_ones_own_or_roots_and_no_place_for_everybody_is_kept_by_its_owner(tmp_path: Path):
+    mine = tmp_path / "bin"
+    mine.mkdir(mode=0o755)
+    assert start._kept_by_owner(mine)
+    assert not start._kept_by_owner(Path("/tmp"))
+    if os.geteuid() == 0:
+        os.chown(mine, pwd.getpwnam("nobody").pw_uid, -1)
+        assert not start._kept_by_owner(mine)
+
+
 def test_a_folder_of_somebody_else_is_refused(systemd: Path, state: State):
     if os.geteuid() != 0:
         pytest.skip("only root may act as another account")

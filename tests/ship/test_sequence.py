@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from kill_storm import start_agent
 from power_cut import PowerCut, cut_after
@@ -11,10 +12,10 @@ from ship_collector import TinyCollector
 from ship_sample import spool_one
 
 from agent.delivery import deliver_pending
+from agent.identity import load_identity, save_identity
 from agent.lock import Busy, exclusive
 from agent.paths import State
 from agent.spool import Spool
-from checks.errors import FirstlightError
 from checks.model import decode_report
 
 PROCESSES, EACH = 8, 6
@@ -61,11 +62,38 @@ def test_a_lost_counter_goes_on_after_the_newest_run_in_the_spool(machine: State
     assert decode_report(spool.read(after).body).previous == spool.read(kept[-1]).seal.hash
 
 
-def test_a_damaged_counter_is_said_and_nothing_is_numbered(machine: State):
-    spool_one(machine)
-    machine.sequence.write_bytes(b'{"agent": "age')
-    with pytest.raises(FirstlightError, match=r"sequence\.json: damaged"):
+@pytest.mark.parametrize("damage", [b'{"agent": "age', b"", b"\x00" * 60, b"[" * 5000])
+def test_a_damaged_counter_is_kept_beside_and_numbering_goes_on(machine: State, damage: bytes):
+    before = spool_one(machine)
+    machine.sequence.write_bytes(damage)
+    after = spool_one(machine)
+    spool = Spool(machine.spool)
+    assert (before.sequence, after.sequence) == (1, 2)
+    assert decode_report(spool.read(after).body).previous == spool.read(before).seal.hash
+    assert machine.sequence.with_suffix(".damaged").read_bytes() == damage
+
+
+def test_a_lost_counter_never_gives_a_number_again_whose_run_is_no_longer_here(
+    machine: State, collector: TinyCollector
+):
+    kept = [spool_one(machine) for _ in range(3)]
+    hashes = [Spool(machine.spool).read(entry).seal.hash for entry in kept]
+    deliver_pending(machine)
+    Spool(machine.spool).prune(-1)
+    machine.sequence.unlink()
+    after = spool_one(machine)
+    assert after.sequence == 4
+    assert decode_report(Spool(machine.spool).read(after).body).previous == hashes[-1]
+
+
+def test_another_agents_runs_in_the_spool_are_not_counted_on(machine: State, collector: TinyCollector):
+    for _ in range(3):
         spool_one(machine)
+    identity = load_identity(machine)
+    assert identity is not None
+    save_identity(machine, msgspec.structs.replace(identity, agent="agent-9"))
+    machine.sequence.unlink()
+    assert spool_one(machine).sequence == 1
 
 
 def test_a_lock_is_free_again_when_its_holder_is_gone(tmp_path: Path):

@@ -18,6 +18,7 @@ from ship_sample import spool_one
 from agent.commands import doctor, enrol, identity, send, show_upload, spool
 from agent.examine import packages
 from agent.identity import load_identity
+from agent.lock import exclusive
 from agent.paths import State
 from agent.spool import Spool
 from checks.errors import BadInput
@@ -144,7 +145,8 @@ def test_another_salt_is_not_taken_over_unasked(machine: State, tmp_path: Path):
 
 
 def test_doctor_finds_a_sound_agent_sound(machine: State):
-    result = run(doctor.command)
+    with exclusive(machine.loop_lock):  # as `firstlight agent` does for as long as it stays
+        result = run(doctor.command)
     assert result.exit_code == 0, result.output
     assert "!!" not in result.output
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from kill_storm import ROOT
 from ship_collector import Scripted, TinyCollector
 
+from agent import retry
 from agent.paths import State
 from agent.spool import Spool
 from checks.ids import finding_key
@@ -64,6 +65,11 @@ def test_a_refused_run_ends_with_4_and_one_that_waits_with_0(machine: State, col
     collector.script.append(Scripted(0))
     away = firstlight(*words)
     assert (away.returncode, "spooled" in away.stdout + away.stderr) == (0, True), away.stderr
+    soon = firstlight(*words)
+    assert (soon.returncode, soon.stderr.count("\n")) == (0, 1), soon.stderr
+    assert "spooled; the next run or firstlight send delivers it: next attempt 20" in soon.stderr
+    assert "after 1 failure: " in soon.stderr
+    retry.forget(machine)
     collector.agents.clear()
     refused = firstlight(*words)
     assert (refused.returncode, "enrol again" in refused.stdout + refused.stderr) == (4, True), refused.stderr
@@ -82,6 +88,7 @@ def test_a_secret_that_a_check_met_is_in_no_spool_file_and_no_upload(
         )
         assert CANARY not in done.stdout + done.stderr
         assert done.returncode == 0, done.stderr
+        retry.forget(machine)
     assert len(collector.reports) == 2
     for report in collector.reports.values():
         assert CANARY not in repr(report)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import services
+from ship_collector import TinyCollector
 from ship_sample import ship_one, spool_one
 
-from agent.durable import sync_folder, write_durably
+from agent.delivery import deliver_pending
+from agent.durable import read_bounded, sync_folder, write_durably
 from agent.paths import State
 from agent.spool import DAY_S, Spool
 from checks.envelope import Ack
@@ -163,13 +168,13 @@ def test_a_run_is_found_by_number_and_by_the_beginning_of_its_id(machine: State)
         spool.find("ffff")
 
 
-def test_what_a_killed_writer_left_is_swept_away_by_the_next(machine: State):
+def test_what_a_killed_writer_left_is_swept_away_by_the_next_delivery(machine: State):
     spool_one(machine)
     left = machine.spool / "pending" / ".000000000009-x.run.1234.new"
     left.write_bytes(b"half")
-    spool_one(machine)
+    deliver_pending(machine)
     assert not left.exists()
-    assert len(Spool(machine.spool).pending()) == 2
+    assert len(Spool(machine.spool).kept()) == 1
 
 
 @pytest.fixture
@@ -243,3 +248,37 @@ def test_a_folder_can_be_synced_more_than_once(tmp_path: Path):
     sync_folder(tmp_path)
     sync_folder(tmp_path)
     assert len(list(Path("/proc/self/fd").iterdir())) == before, "a descriptor of the folder stays open"
+
+
+def test_a_run_that_cannot_be_read_just_now_stays_and_holds_up_nobody(
+    machine: State, collector: TinyCollector, monkeypatch: pytest.MonkeyPatch
+):
+    bad, good = spool_one(machine), spool_one(machine)
+    real = Path.open
+
+    def failing(path: Path, *how: Any, **more: Any) -> Any:
+        if path == bad.path:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", failing)
+    assert [one.outcome for one in deliver_pending(machine)] == ["damaged", "sent"]
+    assert [entry.run for entry in Spool(machine.spool).pending()] == [bad.run]
+    monkeypatch.setattr(Path, "open", real)
+    assert [one.outcome for one in deliver_pending(machine)] == ["sent"]
+    assert sorted(collector.arrived()) == sorted([bad.run, good.run])
+
+
+def test_what_is_read_is_bounded_and_takes_no_more_memory_than_it_has_bytes(tmp_path: Path):
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 100)
+    tracemalloc.start()
+    try:
+        assert read_bounded(file, 100) == b"x" * 100
+        assert read_bounded(file, 500_000_000) == b"x" * 100
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    for path, limit in ((file, 99), (Path("/dev/zero"), 1000)):
+        with pytest.raises(OSError, match="File too large"):
+            read_bounded(path, limit)
