@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from agent.durable import make_folder
+from agent.durable import make_folder, write_quickly
 from agent.paths import state
 from checks.errors import BadInput
 from checks.plan import HERE, Plan
@@ -57,10 +57,7 @@ def keep(plan: Plan) -> None:
     with suppress(OSError, BadInput):
         state().prepare()
         make_folder(folder)
-        path = folder / f"{plan.digest}.json"
-        temporary = path.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.encode(shown(plan)))
-        temporary.replace(path)
+        write_quickly(folder / f"{plan.digest}.json", msgspec.json.encode(shown(plan)))
 
 
 def refuse_other(plan: Plan, approved: str) -> None:

@@ -89,6 +89,9 @@ def _run(args: list[str]) -> int:
         return run(args)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 3
+    except click.exceptions.NoArgsIsHelpError as error:  # a group that was given no command of its own
+        print(error.format_message(), file=sys.stderr)  # noqa: T201 - the border
+        return 2
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         return _say(f"{error.format_message()}{hint}", 2)

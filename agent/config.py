@@ -16,6 +16,7 @@ Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Days = Annotated[float, Meta(ge=0, le=3650)]
 LARGEST = 1_000_000
 """Bytes of a configuration that is read at most."""
+LONGEST_COMPLAINT = 500
 
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -105,6 +106,8 @@ def read_config(text: bytes, where: str) -> Config:
         config = msgspec.toml.decode(text, type=Config)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        if len(what) > LONGEST_COMPLAINT:  # it repeats what it does not know
+            what = f"{what[: LONGEST_COMPLAINT - 100]}…{what[-100:]}"
         raise BadInput(f"{where}: {_named(text, what)}") from error
     if config.schedules:
         _refuse_bad_schedules(config.schedules, where)
@@ -133,11 +136,16 @@ def _named(text: bytes, problem: str) -> str:
     """A decoder's complaint with what may be set there, and the name of the schedule that it is about."""
     found = re.search(r"at `\$\.schedules\[(\d+)\]", problem)
     if found is None:
-        return f"{problem}; it may set {', '.join(Config.__struct_fields__)}"
+        # No text of TOML at all, or something in it that is not known.
+        may = "" if "(at line" in problem else f"; it may set {', '.join(Config.__struct_fields__)}"
+        return problem + may
     place = int(found[1])
     entry = msgspec.toml.decode(text)["schedules"][place]
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or not name.isprintable():
         name = str(place + 1)
     known = ", ".join(ScheduleEntry.__struct_fields__)
+    problem = re.sub(
+        r"Expected `str` matching regex '.*' -", "small letters, digits and dashes are right", problem
+    )
     return f"schedule {name[:100]}: {problem}; a schedule may set {known}"

@@ -147,6 +147,7 @@ class _Pass:
     wall: Callable[[], float]
     last: Delivered | None = None
     hash: str = ""
+    epochs: int = 0
 
     def deliver(self, *, until: float | None, clock: Callable[[], float]) -> None:
         self.last = self._last()
@@ -163,7 +164,7 @@ class _Pass:
                         self._leave(entry, stopped)
                         continue
                     try:
-                        ack = self._deliver(entry)
+                        ack = self._one_life(self._deliver(entry))
                     except Unreadable as error:
                         self.done.note(entry, "damaged", str(error))
                     except BadInput as error:
@@ -215,6 +216,19 @@ class _Pass:
             self.patience_s -= wait
             self.sleep(wait)
         return self.uplink.deliver(envelope)
+
+    def _one_life(self, ack: Ack) -> Ack:
+        """The acknowledgement, unless the store began a second new life in one walk: each would have all that
+        is kept sent again, and a collector that never keeps to one would never let the walk end.
+        """
+        if self.identity.epoch and ack.epoch != self.identity.epoch:
+            self.epochs += 1
+            if self.epochs > 1:
+                raise UplinkError(
+                    f"{self.uplink.url} answers from another store each time; tell its administrator",
+                    permanent=False,
+                )
+        return ack
 
     def _sealed(self, entry: Spooled) -> Envelope:
         """The run under the present key: the same body, signed again where the key has changed since."""

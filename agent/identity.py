@@ -150,6 +150,8 @@ def _secret_among(salts: dict[str, str], site: str) -> str:
 
 
 def save_salt(at: State, site: str, salt: str) -> None:
+    """Keep a site's secret; raises `BadInput` in a folder of another account, `OSError`."""
+    at.prepare()
     write_durably(at.salts, msgspec.json.encode(load_salts(at) | {site: salt}, order="deterministic"))
 
 

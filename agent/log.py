@@ -126,4 +126,5 @@ def heard() -> bool:
 
 
 def _folded(count: int) -> str:
-    return f" ({count} times more since it was last written)" if count else ""
+    times = "once" if count == 1 else f"{count} times"
+    return f" ({times} more since it was last written)" if count else ""

@@ -106,7 +106,9 @@ def in_words(retry: Retry, now: float) -> str:
     span = f"{minutes:.0f} min" if minutes >= 1 else "less than a minute"
     when = datetime.fromtimestamp(due, UTC).strftime("%Y-%m-%d %H:%M UTC")
     times = "1 failure" if retry.failures == 1 else f"{retry.failures} failures"
-    return f"next attempt {when} (in {span}), after {times}: {retry.reason}"
+    # Whoever is to try has not come by yet; nothing more is waited for.
+    at = f"due since {when}" if due < now else f"{when} (in {span})"
+    return f"next attempt {at}, after {times}: {retry.reason}"
 
 
 def _save(state: State, retry: Retry) -> Retry:

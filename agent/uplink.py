@@ -6,14 +6,15 @@ TLS is always verified. An answer decides that a run is lost for good only in th
 
 from __future__ import annotations
 
-import ipaddress
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
+from agent.address import is_loopback
 from agent.network import Way, environment_proxy
 from agent.unreached import unreached, wants_a_login
 from checks.envelope import (
@@ -30,7 +31,7 @@ from checks.envelope import (
     Problem,
     keys_path,
 )
-from checks.errors import BadInput, UplinkError
+from checks.errors import UplinkError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 ANSWER_LIMIT = 1024 * 1024
 """Bytes of an answer that are read; a collector's are below 64 KiB."""
+
+SLOWEST = 4096
+"""Bytes a second of an answer that a line has to carry, beyond the first `read_timeout_s` seconds."""
 
 T = TypeVar("T")
 RETRY = frozenset({408, 421, 425, 429})
@@ -181,7 +185,7 @@ class Uplink:
         return environment_proxy(self.url) if self.session.trust_env else ""
 
     def _read(self, response: Response, limit: int) -> Answer:
-        body = response.raw.read(limit + 1, decode_content=False)
+        body = self._body(response, limit + 1)
         if len(body) > limit:
             raise UplinkError(
                 f"{self.url} answered with more than {limit} bytes; is it a Firstlight collector?",
@@ -194,6 +198,15 @@ class Uplink:
         if offset is not None:
             self.offset_s = offset + 0.5  # a Date is cut to whole seconds
         return Answer(response.status_code, retry_after_s, body, headers.get("Date", ""))
+
+    def _body(self, response: Response, most: int) -> bytes:
+        """At most so many bytes. What trickles in is not waited for: each byte alone would be in time."""
+        body, began = bytearray(), time.monotonic()
+        while len(body) < most and (piece := response.raw.read1(most - len(body), decode_content=False)):
+            body += piece
+            if time.monotonic() - began > self.timeout[1] + len(body) / SLOWEST:
+                raise TimeoutError("it answers too slowly")
+        return bytes(body)
 
     def _decode(self, answer: Answer, kind: type[T]) -> T:
         try:
@@ -247,38 +260,6 @@ def packed(body: bytes) -> bytes:
     import gzip
 
     return gzip.compress(body, 6, mtime=0)
-
-
-def checked_url(url: str, *, insecure_http: bool = False) -> str:
-    """The collector's address without a trailing slash; raises `BadInput` for what is none or is unsafe."""
-    try:
-        parts = urlsplit(url)
-        port_ok = parts.port is None or 0 < parts.port < 65536
-    except ValueError:
-        raise BadInput(f"{url}: not an address; it looks like https://firstlight.example.com") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_ok:
-        raise BadInput(f"{url}: not an address; it looks like https://firstlight.example.com")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise BadInput(
-            "the collector's address holds no user, query or fragment; the token goes into --token"
-        )
-    if parts.scheme == "http" and not insecure_http and not is_loopback(url):
-        raise BadInput(
-            f"{url}: without TLS anyone on the way can read results and pose as the collector; "
-            "use https://, or --insecure-http if you accept that"
-        )
-    return url.rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address never leaves this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _no_credentials(request: T) -> T:

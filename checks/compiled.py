@@ -80,12 +80,10 @@ def _from_kept(data: bytes, where: str, folder: Path) -> Node:
 
 def _keep(place: Path, data: bytes) -> None:
     """Whole or not at all; nothing is lost with it."""
-    import os
+    from checks.whole_file import write_whole
 
     place.parent.mkdir(mode=0o700, exist_ok=True)
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(place)
+    write_whole(place, data)
     others = sorted(place.parent.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime)
     for old in others[:-KEEP]:
         old.unlink()

@@ -35,6 +35,12 @@ MAX_VALUES: Final = 100_000
 MAX_CHARACTERS: Final = 4_000_000
 """What its parameters may hold in all once variables stand in them."""
 
+MAX_READ: Final = 8_000_000
+MAX_ITEMS: Final = 20_000
+"""What all that is published for one site may come to, each extended profile counted as often as it is
+extended: characters of text, and items. It is all looked at before any of it is taken.
+"""
+
 Texts = Mapping[str, str]
 """The texts of the published profiles by id."""
 
@@ -53,14 +59,22 @@ def load_published(id: str, texts: Texts) -> Source:
     """
     if id not in texts:
         raise BadInput(f"no published profile {id!r:.100}{did_you_mean(id, [*texts, *profile_names()])}")
-    source = _Shelf(texts).take(id, ())
+    return _loaded(_Shelf(texts), id)
+
+
+def _loaded(shelf: _Shelf, id: str) -> Source:
+    source = shelf.take(id, ())
     _refuse_too_large(source)
     return source
 
 
 def read_published(id: str, texts: Texts) -> Profile:
     """The published profile with its parameters read; raises as `load_published`."""
-    profile = make_profile(load_published(id, texts), adhoc=False)
+    return _read(load_published(id, texts))
+
+
+def _read(source: Source) -> Profile:
+    profile = make_profile(source, adhoc=False)
     refuse_lost_settlements([profile])
     return profile
 
@@ -95,11 +109,17 @@ def refuse_unusable(profiles: Iterable[PublishedProfile]) -> None:
                 f"profile {each.id} is shipped with Firstlight; what is published has another name"
             )
         texts[each.id] = each.text
+    characters = items = 0
     for each in listed:
         own = named_in(each.text, _where(each.id))
         if (own.id, own.version) != (each.id, each.version):
             raise BadInput(f"profile {each.id!r:.100} says of itself that it is {own.id} {own.version}")
-        plan_anywhere(read_published(each.id, texts))
+        shelf = _Shelf(texts, MAX_READ - characters)
+        source = _loaded(shelf, each.id)
+        characters, items = characters + shelf.characters, items + len(source.items)
+        if items > MAX_ITEMS:
+            raise BadInput(f"the published profiles have more than {MAX_ITEMS} items in all")
+        plan_anywhere(_read(source))
 
 
 def closure(id: str, texts: Texts) -> dict[str, str]:
@@ -112,14 +132,20 @@ def closure(id: str, texts: Texts) -> dict[str, str]:
 class _Shelf:
     """One profile being put together; `taken` are the published ones that were needed."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, most: int = MAX_READ) -> None:
         self.texts, self.loads = texts, 0
+        self.characters, self.most = 0, most
         self.taken: set[str] = set()
 
     def take(self, id: str, above: tuple[str, ...]) -> Source:
         self.taken.add(id)
         chain = (*above, id)
         where = _where(id)
+        self.characters += len(self.texts[id])
+        if self.characters > self.most:
+            raise BadInput(
+                f"{where}: put together, the published profiles have more than {MAX_READ} characters"
+            )
         return merged(parsed(self.texts[id].encode(), where), where, lambda entry: self._base(entry, chain))
 
     def _base(self, entry: Base, chain: tuple[str, ...]) -> Source:

@@ -54,10 +54,9 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 def save(snapshot: Snapshot, path: Path) -> None:
     """Write the snapshot, whole or not at all, readable by its owner only."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.touch(mode=0o600)
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(snapshot, order="deterministic")))
-    temporary.replace(path)
+    from checks.whole_file import write_whole
+
+    write_whole(path, msgspec.json.format(msgspec.json.encode(snapshot, order="deterministic")))
 
 
 def load(path: Path) -> Snapshot:

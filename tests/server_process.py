@@ -13,9 +13,9 @@ UP_WITHIN_S = 60
 
 
 class ServerProcess:
-    """A collector on a store, always on the same port of this machine."""
+    """A collector on a store (a file or a URL), always on the same port of this machine."""
 
-    def __init__(self, store: Path, log: Path) -> None:
+    def __init__(self, store: Path | str, log: Path) -> None:
         self.store, self.log = store, log
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

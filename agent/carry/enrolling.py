@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agent import __version__, retry
+from agent.address import checked_url
 from agent.carry.export import new_file, sound_place
 from agent.contact import last_hash
 from agent.enrolment_answer import checked_answer, identity_of
@@ -37,7 +38,6 @@ from agent.redaction.at_site import enrolled_as
 from agent.renewal import forget, load_renewal, sign_again
 from agent.sequence import last_given
 from agent.spool import Spool, kept_or_loud
-from agent.uplink import checked_url
 from checks.carried import EnrolledByFile
 from checks.envelope import Enrolment
 from checks.errors import BadInput, FirstlightError, UplinkError

@@ -129,7 +129,9 @@ def _keep(state: State, site: str, new: list[Kept]) -> None:
     try:
         keep(state, site, new)
     except OSError as error:
-        raise FirstlightError(f"{error.filename}: answers NOT kept: {error.strerror}") from error
+        raise FirstlightError(
+            f"{error.filename or state.answers}: answers NOT kept: {error.strerror}"
+        ) from error
     count = len(new)
     click.echo(
         f"{count} {'answer' if count == 1 else 'answers'} kept; firstlight check takes them in", err=True

@@ -39,8 +39,8 @@ def command(
     database, writes, sends more than a plain request, uses a secret or reads elsewhere waits until somebody
     at this machine has seen it and said yes. That word is for exactly this plan: whatever changes asks again.
 
-    Without PROFILE it is every one that waits. --yes takes the digest that was shown, its first 12 digits or
-    more, for those who looked elsewhere.
+    Without PROFILE it is every one that waits. --yes takes the digest that was shown, all 64
+    digits of it, for those who looked elsewhere.
     """
     from agent.paths import state
 
@@ -96,8 +96,7 @@ def _ask(at: State, plan: Plan) -> None:
         click.echo(line)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput(
-            "nobody is here to be asked: run it at a terminal, or give --yes with the digest above "
-            f"({plan.digest[:12]})"
+            "nobody is here to be asked: run it at a terminal, or give --yes with the digest above"
         )
     if not click.confirm("Allow this plan on this machine?", default=False):
         click.echo("not allowed; nothing has changed")
@@ -108,15 +107,16 @@ def _ask(at: State, plan: Plan) -> None:
 def _by_digest(at: State, plans: list[Plan], digest: str) -> None:
     import re
 
-    if not re.fullmatch(r"[0-9a-f]{12,64}", digest):
+    # All of it: who writes two plans, one to be looked at, soon finds a pair that begins alike.
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise BadInput(
-            f"--yes {digest[:70]}: not a digest; firstlight approve shows it, 12 digits are enough"
+            f"--yes {digest[:70]}: not the digest of a plan, which has 64 digits; firstlight approve shows it"
         )
     for plan in plans:
-        if plan.digest.startswith(digest):
+        if plan.digest == digest:
             _approve(at, plan)
             return
-    now = ", ".join(f"{_name(plan)} is {plan.digest[:12]}" for plan in plans)
+    now = ", ".join(f"{_name(plan)} is {plan.digest}" for plan in plans)
     raise BadInput(f"--yes {digest[:12]}: that is not what waits now: {now}; look with firstlight approve")
 
 

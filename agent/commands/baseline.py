@@ -77,7 +77,9 @@ def accept(
     try:
         made = baselines.accept(state(), found, where, names, utc_now())
     except OSError as error:
-        raise FirstlightError(f"{error.filename}: baseline NOT kept: {error.strerror}") from error
+        raise FirstlightError(
+            f"{error.filename or state().baselines}: baseline NOT kept: {error.strerror}"
+        ) from error
     click.echo(f"{made.head}: {_what(made)}")
     for line in _lines(failing):
         click.echo(line)
@@ -119,7 +121,9 @@ def clear(yes: bool, site: str | None, profile: str | None) -> None:
     try:
         baselines.clear(at, found.site, found.snapshot.profile)
     except OSError as error:
-        raise FirstlightError(f"{error.filename}: baseline not removed: {error.strerror}") from error
+        raise FirstlightError(
+            f"{error.filename or state().baselines}: baseline not removed: {error.strerror}"
+        ) from error
     click.echo(f"removed: {_what(found)}, {found.head}")
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     help="A one-time token instead of --site, from standard input (-) or $FIRSTLIGHT_TOKEN; for one machine.",
 )
 @click.option("--ca", type=FILE, help="Certificates to trust (PEM), there and here.")
+@click.option("--config", type=FILE, help="The config.toml of those machines, in place before they enrol.")
 @click.option("--insecure-http", is_flag=True, help="Accept http:// to another machine.")
 @click.option(
     "--target",
@@ -84,6 +85,7 @@ def command(
     project: str,
     token: str | None,
     ca: Path | None,
+    config: Path | None,
     insecure_http: bool,
     target: str,
     profile: str,
@@ -125,8 +127,9 @@ def command(
         raise BadInput("--server URL is missing: the collector that the machines report to")
     if target and len(routes) > 1:
         raise BadInput(f"--target {target}: names one machine, and there are {len(routes)}")
-    from agent.uplink import checked_url
+    from agent.address import checked_url
 
+    settings = _settings(config) if config else ""
     address = checked_url(url, insecure_http=insecure_http)
     desk = _desk(api or url, ca, insecure_http)
     fresh = _tokens(desk, token, site, project, profile, every, len(routes))
@@ -147,6 +150,7 @@ def command(
                 address,
                 fresh,
                 ca=ca.read_text() if ca else "",
+                config=settings,
                 insecure=insecure_http,
                 target=named,
                 profile=profile,
@@ -159,6 +163,19 @@ def command(
             return _deploy(shell, route, build, wish)
 
         raise SystemExit(_each(routes, accept_new, sudo_password, deployment))
+
+
+def _settings(file: Path) -> str:
+    """The text of a configuration that an agent takes; raises `BadInput`."""
+    from agent.config import LARGEST, read_config
+    from agent.durable import read_bounded
+
+    try:
+        text = read_bounded(file, LARGEST)
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from error
+    read_config(text, str(file))
+    return text.decode().rstrip()
 
 
 def _routes(hosts: tuple[str, ...], site_file: Path | None, ssh_config: Path | None) -> list[Route]:
@@ -265,7 +282,8 @@ def _removal(
         if desk is None:
             _tell(
                 "note",
-                f"the collector still trusts it: firstlight server agent revoke {identity.agent} "
+                "the collector still trusts it: firstlight server agent revoke "
+                f"{identity.agent} --reason removed "
                 "(with --server and an admin's token in $FIRSTLIGHT_API_TOKEN it is done from here)",
             )
         else:
@@ -278,8 +296,8 @@ def _removal(
 
 def _desk(url: str, ca: Path | None, insecure: bool) -> Desk | None:
     """The collector's API, where there is a token for it."""
+    from agent.address import checked_url
     from agent.deploy.tokens import VARIABLE, Desk
-    from agent.uplink import checked_url
 
     bearer = os.environ.get(VARIABLE, "")
     return Desk(checked_url(url, insecure_http=insecure), bearer, ca) if bearer and url else None

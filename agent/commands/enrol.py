@@ -52,10 +52,10 @@ def command(
     """
     if fresh and moved:
         raise BadInput("--fresh is for a copy and --moved for the machine itself; leave one of them out")
+    from agent.address import checked_url
     from agent.enrolment import enrol
     from agent.paths import state
     from agent.rules.fetching import refresh
-    from agent.uplink import checked_url
     from checks.errors import UplinkError
 
     address = checked_url(url, insecure_http=insecure_http)

@@ -101,6 +101,7 @@ def export(file: Path, site: str | None, new: bool) -> None:
         salt = os.urandom(SALT_BYTES).hex()
     if file.exists():
         raise BadInput(f"{file}: exists already; name a new file")
+    at.prepare()
     try:
         write_durably(file, msgspec.json.encode(SaltFile(name, salt)) + b"\n")
     except OSError as error:

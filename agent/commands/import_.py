@@ -83,7 +83,8 @@ def _say(settled: Settled) -> None:
             words = [delivery.outcome, str(delivery.sequence), delivery.run, delivery.detail]
             click.echo("\t".join(words).rstrip())
     if settled.before:
-        click.echo(f"{_runs(settled.before)} in it were settled before, or are not in the spool any more")
+        was = "was settled before, or is" if settled.before == 1 else "were settled before, or are"
+        click.echo(f"{_runs(settled.before)} in it {was} not in the spool any more")
     if settled.again:
         click.echo(
             f"the collector's store began a new life: {_runs(settled.again)} go again with the next export"

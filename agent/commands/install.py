@@ -99,7 +99,7 @@ def _install(at: State, wakeup: Wakeup, form: str, text: str | None) -> None:
     else:
         with block.acting_as(at.root, wakeup.user):
             pass  # the folder is there, and belongs to whoever uses it
-    for line in [*placing.install(wakeup), *_coarse(wakeup, form)]:
+    for line in [*placing.install(wakeup), *_coarse(wakeup, form), *_lacking(at, wakeup)]:
         click.echo(line)
     click.echo("to see when it checks next: firstlight agent --list")
     click.echo("to take it away: firstlight install --remove")
@@ -108,7 +108,7 @@ def _install(at: State, wakeup: Wakeup, form: str, text: str | None) -> None:
 def _remove(at: State) -> None:
     from agent.install import block, placing
 
-    gone = placing.remove()
+    gone = placing.remove(str(at.root))
     text = block.read_text(at)
     kept = block.without_block(text, str(at.config))
     if kept != text:
@@ -171,8 +171,7 @@ def _wanted(
 ) -> tuple[Wakeup, str | None]:
     """What is to be installed, and the configuration as it is to be (None: as it is)."""
     from agent.config import load_config, read_config
-    from agent.install import block
-    from agent.install import placing
+    from agent.install import block, placing
     from agent.install.start import is_root, lasting_program
     from agent.install.wanted import Wakeup
     from agent.schedules.surroundings import machine
@@ -262,6 +261,16 @@ def _block(text: str) -> str:
     from agent.install.block import BEGIN, END
 
     return text[text.index(BEGIN) : text.index(END) + len(END)] + "\n"
+
+
+def _lacking(at: State, wakeup: Wakeup) -> list[str]:
+    """A line for each schedule that names what is not there."""
+    from agent.schedules.known import lacking
+
+    found = ((entry.name, lacking(at, entry)) for entry in wakeup.schedules)
+    return [
+        f"schedule {name}: {lack}; its runs end with 2 until that is mended" for name, lack in found if lack
+    ]
 
 
 def _coarse(wakeup: Wakeup, form: str) -> list[str]:

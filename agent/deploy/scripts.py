@@ -74,8 +74,9 @@ rm -f "$prefix/.current-$nonce"
 ln -s "releases/$release" "$prefix/.current-$nonce"
 mv -Tf "$prefix/.current-$nonce" "$prefix/current"
 # The release before stays, to go back to, and what still runs; older ones go.
-in_use=$(for each in /proc/[0-9]*/exe; do readlink "$each"; done 2>/dev/null) || true
-for each in "$prefix"/releases/*; do
+in_use=$(for each in /proc/[0-9]*/exe; do readlink "$each" || :; done 2>/dev/null)
+real=$(cd "$prefix/releases" && pwd -P)
+for each in "$real"/*; do
   case ${each##*/} in "$release" | "$before") continue ;; esac
   case $in_use in *"$each/"*) ;; *) rm -rf "$each" ;; esac
 done
@@ -118,9 +119,9 @@ case $(id -un) in
   "$user") FIRSTLIGHT_STATE=$state; export FIRSTLIGHT_STATE ;;
   root)
     FIRSTLIGHT_STATE=$state; export FIRSTLIGHT_STATE
-    # A schedule is put in place by root; all else is done as the user whose files they are, and at home there.
+    # A schedule is put in place by root; all else is done as the user whose files they are, at home there.
     [ "${1-}" = install ] && exec "$program" "$@"
-    HOME=$state; export HOME
+    HOME=$state LOGNAME=${LOGNAME:-root}; export HOME LOGNAME
     command -v runuser >/dev/null 2>&1 && exec runuser -u "$user" -- "$program" "$@"
     exec su -s /bin/sh -c 'exec "$0" "$@"' "$user" "$program" "$@" ;;
 esac
@@ -142,6 +143,23 @@ as_agent() (
     su -s /bin/sh -c 'exec "$0" "$@"' "$user" "$prefix/current/firstlight" "$@"
   fi
 )
+"""
+
+CONFIGURE: Final = r"""
+set -eu
+umask 077
+# Written by the account itself, which root's own writing could be led astray by.
+as_account() {
+  if command -v runuser >/dev/null 2>&1; then
+    runuser -u "$user" -- "$@"
+  else
+    su -s /bin/sh -c 'exec "$0" "$@"' "$user" "$@"
+  fi
+}
+# What follows it over there, such as the block of firstlight install, is no difference.
+case $(cat "$state/config.toml" 2>/dev/null) in "$config"*) exit 0 ;; esac
+printf '%s\n' "$config" | as_account sh -c 'cat > "$0.new" && mv -f "$0.new" "$0"' "$state/config.toml"
+echo "wrote=yes"
 """
 
 ENROL: Final = AS_AGENT + (

@@ -17,6 +17,7 @@ from agent.deploy.probe import Found, Place, probe, refuse_unfit
 from agent.deploy.scripts import (
     ACCOUNT,
     CHECK,
+    CONFIGURE,
     ENROL,
     PREPARE,
     REMOVE,
@@ -49,7 +50,8 @@ class Enrolled(msgspec.Struct):
 class Wish:
     """What is wanted of one machine. `token` is called only where the machine has to be enrolled.
 
-    `url` is the collector as that machine reaches it, `ca` the text of certificates to trust. An empty
+    `url` is the collector as that machine reaches it, `ca` the text of certificates to trust, `config` that
+    of a config.toml, which has to be there before the machine sends its name or needs its proxy. An empty
     `every` leaves the schedules to the configuration over there, or to the enrolment.
     """
 
@@ -57,6 +59,7 @@ class Wish:
     url: str
     token: Callable[[], str]
     ca: str = ""
+    config: str = ""
     insecure: bool = False
     target: str = ""
     profile: str = ""
@@ -93,6 +96,12 @@ def deploy(
         tell("account", f"{place.user}, without a login or a password")
     if made.values.get("link") == "taken":
         tell("note", f"{place.link} is another program's and stays; use {place.prefix}/current/firstlight")
+    if wish.config:
+        settings = shell.run(script(CONFIGURE, **place.values(), config=wish.config))
+        _need(settings, "config.toml could not be written")
+        if "wrote" in settings.values:
+            tell("config", f"{place.state}/config.toml")
+            changed = True
     identity = _who(shell, place)
     if identity is None or identity.url != wish.url:
         identity = _enrol(shell, wish)
@@ -117,9 +126,10 @@ def remove(shell: RootShell, place: Place, tell: Tell, *, discard: bool) -> Enro
     identity = _who(shell, place)
     waiting = shell.run(script(WAITING, **place.values()), silence_s=LONG_S).values.get("waiting", "0")
     if waiting != "0" and not discard:
+        were = "1 run there was" if waiting == "1" else f"{waiting} runs there were"
         raise BadInput(
-            f"{waiting} runs there were never delivered and would be lost: make the collector reachable, "
-            "take them away with firstlight export, or say --discard-runs"
+            f"{were} never delivered and would be lost: make the collector reachable; or carry them away "
+            "with firstlight export, or give them up, and then say --discard-runs"
         )
     if not found.release and not found.user and identity is None:
         tell("removed", "nothing was there")

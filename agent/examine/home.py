@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from agent.config import Config, load_config
 from agent.examine.symptom import Symptom
+from agent.operator import account
 from agent.ownership import remedy
 from agent.paths import State
 from checks.errors import BadInput
@@ -17,6 +20,9 @@ from checks.units import size_text
 
 MB: Final = 1_000_000
 FEW_FILES: Final = 1000
+MOST_FILES: Final = 20_000
+"""Files that are looked at one by one: more than a spool ever keeps."""
+
 LARGEST_LOG: Final = 3 * MB
 """The agent turns its log over at 1 MB and keeps one older: more is not its own doing."""
 
@@ -30,7 +36,7 @@ def look(state: State) -> Iterator[Symptom]:
         config = load_config(state)
     except BadInput as error:
         yield Symptom(
-            "config", str(error), f"mend {state.config}, or remove it: its defaults are sound", "fail"
+            "config", str(error), f"{config_remedy(state)}, or remove it: its defaults are sound", "fail"
         )
     else:
         if state.config.exists():
@@ -39,6 +45,7 @@ def look(state: State) -> Iterator[Symptom]:
         yield room(state, config)
         yield from log(state)
         yield from leavings(state)
+        yield from strangers(state)
 
 
 def folder(state: State) -> Symptom:
@@ -64,9 +71,10 @@ def folder(state: State) -> Symptom:
     try:
         probe.write_bytes(b"\0" * 4096)
     except OSError as error:
-        return Symptom(
-            "state", f"{root}: {error.strerror}", f"make room or make it writable: df -h {root}", "fail"
-        )
+        cure = f"make room or make it writable: df -h {root}"
+        if error.errno == errno.EACCES:
+            cure = f"chmod 700 {root}"
+        return Symptom("state", f"{root}: {error.strerror}", cure, "fail")
     finally:
         with suppress(OSError):
             probe.unlink()
@@ -120,6 +128,35 @@ def leavings(state: State) -> Iterator[Symptom]:
             f"send it to the vendor, then: rm {path}",
             "note",
         )
+
+
+def strangers(state: State) -> Iterator[Symptom]:
+    """Files in the folder that are another account's, as what root edited or copied into it may be."""
+    if os.name != "posix" or state.root.stat().st_uid != os.geteuid():
+        return
+    found = [path for path in islice(state.root.rglob("*"), MOST_FILES) if _owner(path) != os.geteuid()]
+    if found:
+        who = account()
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield Symptom(
+            "state",
+            f"{found[0]}{more}: not {who}'s, who the agent runs as",
+            f"as root: chown -R {who}: {state.root}",
+            "fail",
+        )
+
+
+def config_remedy(state: State) -> str:
+    """What helps where the configuration cannot be used."""
+    if state.config.exists() and not os.access(state.config, os.R_OK):
+        return f"as root: chown {account()}: {state.config}"
+    return f"mend {state.config}"
+
+
+def _owner(path: Path) -> int:
+    with suppress(OSError):
+        return path.lstat().st_uid
+    return os.geteuid()
 
 
 def _size(path: Path) -> int:

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from agent.config import load_config
+from agent.examine.home import config_remedy
 from agent.examine.locks import held_by
 from agent.examine.symptom import Level, Symptom
 from agent.identity import Identity
 from agent.install import cron, placing
 from agent.install.start import is_root
 from agent.paths import State
-from agent.schedules.known import Known, known_schedules
+from agent.schedules.known import Known, known_schedules, lacking
 from agent.schedules.listing import is_running
-from agent.schedules.record import read_record
+from agent.schedules.record import Record, read_record
+from agent.schedules.running import WORDS
 from agent.schedules.surroundings import machine
 from checks.errors import BadInput
 from checks.schedules.timing import following, read_timing
@@ -35,7 +37,7 @@ def look(state: State, identity: Identity | None, now: datetime | None = None) -
     try:
         schedules = known_schedules(state, load_config(state))
     except BadInput as error:
-        yield Symptom("schedules", str(error), f"mend {state.config}", "fail")
+        yield Symptom("schedules", str(error), config_remedy(state), "fail")
         return
     wakers = list(waking(state))
     if not wakers and all(known.origin == "enrolment" for known in schedules):
@@ -125,6 +127,9 @@ def one(state: State, known: Known, now: datetime) -> Symptom:
         return Symptom(
             name, f"of the collector, not kept to: {known.refused}", "tell whoever published it", "warn"
         )
+    if lack := lacking(state, known.entry):
+        cure = f"mend {state.config}" if known.origin == "config" else "tell whoever published it"
+        return Symptom(name, lack, cure, "fail")
     record = read_record(state, known.entry.name)
     if record is None:
         return Symptom(name, "has not run yet", see, "note")
@@ -140,10 +145,20 @@ def one(state: State, known: Known, now: datetime) -> Symptom:
     if record.exit not in (None, 0, 1):
         level: Level = "warn" if record.exit != 2 else "fail"
         said = f"its last run ended with {record.exit}: {record.outcome}"
-        return Symptom(name, said, f"firstlight agent --schedule {known.entry.name} runs it now", level)
+        return Symptom(name, said, _again(state, known, record), level)
     last = (
         f"last {record.ended:%Y-%m-%d %H:%M} UTC, {record.outcome or 'fine'}"
         if record.ended
         else "not due yet"
     )
     return Symptom(name, last)
+
+
+def _again(state: State, known: Known, record: Record) -> str:
+    """What helps after a run that did not end well."""
+    now = f"firstlight agent --schedule {known.entry.name} runs it now"
+    if record.exit == 2 and known.origin == "config":
+        return f"mend what it names ({state.config}); then {now}"
+    if record.exit == 3 and record.outcome.startswith(WORDS[3]):
+        return f"firstlight check --only-failed shows which checks could not tell, and what lets them; {now}"
+    return now

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +71,14 @@ def install(wakeup: Wakeup) -> list[str]:
     Raises as `refuse_unplaceable`, `FirstlightError`, `OSError`.
     """
     refuse_unplaceable(wakeup)
+    before = woken_state()
+    lines = _install(wakeup)
+    if before and before != wakeup.state:
+        lines.append(f"it is in place of what woke the agent of {before}, which nothing wakes any more")
+    return lines
+
+
+def _install(wakeup: Wakeup) -> list[str]:
     if WINDOWS:
         return windows.create_task(wakeup)
     if runs_systemd():
@@ -114,10 +124,38 @@ def grants_reading(state: str, user: str) -> bool:
     return mine and any(line.startswith("AmbientCapabilities=") for line in lines)
 
 
-def remove() -> list[str]:
-    """Take away whatever `install` put in place, of earlier versions too; says in lines what went."""
+def woken_state() -> str:
+    """The state folder of the agent that is woken on this machine now, or of one's own sessions; empty where
+    none is. There is one waking for a machine, whatever agents it has.
+    """
+    if WINDOWS:
+        return ""
+    places = [cron.FOLDER / cron.FILE, unit_folder(system=True) / SERVICE]
+    texts = [] if is_root() else [cron.crontab()]
+    for path in places if is_root() else [unit_folder(system=False) / SERVICE]:
+        with suppress(OSError):
+            texts.append(path.read_text(errors="replace"))
+    for line in "\n".join(texts).splitlines():
+        if "firstlight" not in line.lower() or "FIRSTLIGHT_STATE=" not in line or line.startswith("#"):
+            continue
+        with suppress(ValueError):
+            plain = line.removeprefix("Environment=").replace("%%", "%").replace(r"\%", "%")
+            words = shlex.split(plain)
+            return next(word for word in words if word.startswith("FIRSTLIGHT_STATE="))[17:]
+    return ""
+
+
+def remove(state: str = "") -> list[str]:
+    """Take away whatever `install` put in place, of earlier versions too; says in lines what went. Where it
+    wakes the agent of another folder than `state` it stays.
+    """
     if WINDOWS:
         return windows.remove_task()
+    if state and (other := woken_state()) and other != state:
+        return [
+            f"what is installed wakes the agent of {other} and stays; to take it away: "
+            f"FIRSTLIGHT_STATE={other} firstlight install --remove"
+        ]
     gone = _remove_units(_present(unit_folder(system=is_root())))
     if is_root() and (cron.FOLDER / cron.FILE).exists():
         (cron.FOLDER / cron.FILE).unlink()

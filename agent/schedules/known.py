@@ -94,6 +94,35 @@ def check_words(state: State, entry: ScheduleEntry) -> list[str]:
     return words
 
 
+def lacking(state: State, entry: ScheduleEntry) -> str:
+    """What a run of it would not find on this machine, in words; empty where it finds all that it names."""
+    from checks.profile_source import is_shipped
+
+    files = [entry.site_file] if entry.site_file else []
+    files += [entry.profile] if is_path(entry.profile) else []
+    for file in files:
+        try:
+            there = (state.root / file).is_file()
+        except OSError:
+            there = False
+        if not there:
+            return f"there is no file {state.root / file}"
+    if entry.profile and not is_path(entry.profile) and not is_shipped(entry.profile):
+        from agent.rules.held import in_force
+        from checks.published import texts_of
+
+        if entry.profile not in texts_of(in_force(state)):
+            return f"no profile {entry.profile!r:.100} is shipped, or published for this site yet"
+    if entry.site:
+        try:
+            identity = load_identity(state)
+        except BadInput:  # whatever is run says so
+            return ""
+        if identity is not None and entry.site not in identity.sites:
+            return f"this agent may report for {', '.join(identity.sites)}, not for {entry.site}"
+    return ""
+
+
 def is_path(profile: str) -> bool:
     """Whether a profile is named by its file (see `checks.profile.load_profile`)."""
     return "/" in profile or "\\" in profile or profile.endswith((".yaml", ".yml"))

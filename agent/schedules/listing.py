@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from agent.lock import is_held
 from agent.paths import State
-from agent.schedules.known import Known
+from agent.schedules.known import Known, lacking
 from agent.schedules.record import Record, lock_of, read_record
 from checks.schedules.timing import Timing, following, read_timing
 
@@ -30,6 +30,8 @@ def listing(state: State, schedules: tuple[Known, ...], machine: str, now: datet
         times = [_shown(time, timing) for time in next_times(timing, record, now, machine)]
         yield f"  next  {' · '.join(times)}"
         yield f"  last  {_last(state, entry.name, record, timing)}"
+        if lack := lacking(state, entry):
+            yield f"  but   {lack}: its runs end with 2"
 
 
 def next_times(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.commands.options import OPERATOR, db_option, store_of
+from server.commands.options import OPERATOR, db_option, plain, store_of
 
 if TYPE_CHECKING:
     from server.agents import AgentLine
@@ -17,7 +17,7 @@ def command() -> None:
     """The machines that report: see whether they do, revoke their keys, rule on their branches."""
 
 
-@command.command(name="list")
+@command.command(name="list", short_help="Show every agent.")
 @click.option("--site", default="", metavar="ID", help="Only those of this site.")
 @db_option
 def list_agents(site: str, db: str | None) -> None:
@@ -35,12 +35,13 @@ def list_agents(site: str, db: str | None) -> None:
             existing(session, Site, site)
         lines = agent_lines(session, utc_now(), site_id=site)
     for line in lines:
-        click.echo("\t".join((line.id, line.state, line.site_id, line.target, _seen(line), *_notes(line))))
+        words = (line.id, line.state, line.site_id, line.target, _seen(line), *_notes(line))
+        click.echo(plain("\t".join(words)))
     if not lines:
         click.echo("no machine is enrolled; firstlight server token makes a token for one", err=True)
 
 
-@command.command()
+@command.command(short_help="Show one agent.")
 @click.argument("id")
 @db_option
 def show(id: str, db: str | None) -> None:
@@ -51,7 +52,9 @@ def show(id: str, db: str | None) -> None:
     from server.agents import agent_lines, with_versions
     from server.clock import utc_now
     from server.delivery.names import existing
+    from server.gaps import missing_of
     from server.ingest.branches import branches_of
+    from server.pages.words import every
     from server.tables import AgentKey, AgentRow
 
     now = utc_now()
@@ -67,14 +70,19 @@ def show(id: str, db: str | None) -> None:
             "target": line.target,
             "enrolled": f"{agent.enrolled_at:%Y-%m-%d %H:%M} UTC",
             "last seen": _seen(line),
-            "expected": f"every {line.interval_s} s",
+            "expected": every(line.interval_s),
             "version": line.version or "unknown",
             "run number": str(agent.tip_sequence),
             "install": agent.install,
             "machine": agent.fingerprint,
         }
         for name, value in facts.items():
-            click.echo(f"{name:<12}{value}")
+            click.echo(plain(f"{name:<12}{value}"))
+        missing = missing_of(session, id)
+        for gap in missing.gaps:
+            click.echo(f"{'missing':<12}{gap}")
+        if missing.more:
+            click.echo(f"{'missing':<12}{missing.runs} runs in all")
         for key in keys:
             since = f"since {key.created_at:%Y-%m-%d}"
             end = f", good up to run {key.last_sequence}" if key.last_sequence is not None else ""
@@ -106,7 +114,7 @@ def revoke(id: str, reason: str, db: str | None) -> None:
     click.echo(f"no key of {id} is trusted any more; enrolled again, it keeps its name and its history")
 
 
-@command.command(name="accept-branch")
+@command.command(name="accept-branch", short_help="Let a held branch of runs count.")
 @click.argument("run")
 @db_option
 def accept(run: str, db: str | None) -> None:
@@ -130,9 +138,10 @@ def _notes(line: AgentLine) -> list[str]:
     """What else there is to say of an agent, in a few words each."""
     notes = []
     if line.clock_off:
-        notes.append(
-            f"clock {abs(line.clock_offset_ms) // 1000} s {'slow' if line.clock_offset_ms > 0 else 'fast'}"
-        )
+        from server.pages.words import span
+
+        way = "slow" if line.clock_offset_ms > 0 else "fast"
+        notes.append(f"clock {span(abs(line.clock_offset_ms) / 1000)} {way}")
     if line.held:
         notes.append(f"{line.held} held")
     if line.shared:

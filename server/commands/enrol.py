@@ -37,6 +37,7 @@ def command(
     from checks.errors import BadInput
     from checks.signed import key_name, raw_key
     from checks.units import read_span
+    from checks.whole_file import write_whole
     from server.carry.enrolling import asked_in, enrol_from_file
     from server.clock import utc_now
     from server.commands.options import store_of
@@ -65,7 +66,10 @@ def command(
         )
     path = answer or file.with_suffix(".enrolled")
     try:
-        path.write_bytes(data)
+        if answer is None:
+            write_whole(path, data, mode=0o644, sync=True)  # beside FILE, on a stick that was anybody's
+        else:
+            path.write_bytes(data)
     except OSError as error:
         raise BadInput(
             f"{path}: {error.strerror}; the machine is enrolled, type this again with --answer elsewhere"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.commands.options import OPERATOR, db_option
+from server.commands.options import OPERATOR, db_option, plain
 
 if TYPE_CHECKING:
     from server.carry.taking import Import
@@ -84,18 +84,12 @@ def _take(db: Database, settings: Settings, file: Path) -> Import:
 
 def _write(taken: Import, folder: Path) -> bool:
     """Write the receipts; an older answer to the same runs is replaced."""
-    import os
+    from checks.whole_file import write_whole
 
     path = folder / taken.receipts_name
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with temporary.open("wb") as file:
-            file.write(taken.receipts)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, taken.receipts, mode=0o644, sync=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         click.echo(
             f"firstlight: {path}: {error.strerror}; the runs are stored, but there is no receipts file: "
             "import the file once more with --receipts FOLDER",
@@ -119,24 +113,20 @@ def _say(done: list[Import]) -> None:
             cell.ljust(width) if place < 3 else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        click.echo(_plain("  ".join(cells).rstrip()))
+        click.echo(plain("  ".join(cells).rstrip()))
     for taken in done:
         for refusal in taken.refusals:
             how = "until that is put right" if refusal.hold else "for good"
-            click.echo(_plain(f"{taken.target}: run {refusal.run} not taken {how}: {refusal.words}"))
+            click.echo(plain(f"{taken.target}: run {refusal.run} not taken {how}: {refusal.words}"))
         more = _not_taken(taken) - len(taken.refusals)
         if more > 0:
             click.echo(f"{taken.target}: {more} more not taken; the receipts file names all")
     for taken in {taken.agent: taken for taken in done}.values():  # what the last file of each left open
         for gap in taken.gaps.gaps:
-            click.echo(_plain(f"{taken.target}: {gap}"))
+            click.echo(plain(f"{taken.target}: {gap}"))
         if taken.gaps.more:
-            click.echo(_plain(f"{taken.target}: {taken.gaps.runs} missing in all"))
+            click.echo(plain(f"{taken.target}: {taken.gaps.runs} missing in all"))
 
 
 def _not_taken(taken: Import) -> int:
     return taken.held_back + taken.refused + taken.failed
-
-
-def _plain(text: str) -> str:
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

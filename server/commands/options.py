@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,11 +26,15 @@ def db_option(function: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def store_of(db: str | None) -> Iterator[Database]:
     """The store of --db or the settings, at this program's schema; raises `BadInput` otherwise."""
+    from checks.errors import BadInput
     from server.db import open_database
     from server.schema import require_current
     from server.settings import load_settings
 
     opened = open_database(load_settings(db=db).db)
+    name = opened.engine.url.database if opened.is_sqlite else None
+    if name and not Path(name).exists():  # to look would make it
+        raise BadInput(f"{name}: there is no store; run `firstlight server init`")
     try:
         require_current(opened)
         yield opened
@@ -52,3 +57,8 @@ def ask_password(generate: bool) -> tuple[str, bool]:
     if not line:
         raise BadInput("no password on standard input; give one there, or --generate")
     return line, False
+
+
+def plain(text: str) -> str:
+    """A line with nothing in it that a terminal would obey; tabs stay."""
+    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from server.commands.options import OPERATOR, db_option, store_of
+from server.commands.options import OPERATOR, db_option, plain, store_of
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from sqlalchemy.orm import Session
 
     from server.tables import Publication
 
@@ -38,7 +40,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="Publish the profile in a file.")
 @click.argument("file", type=click.Path(path_type=Path))
 @audience_options
 @db_option
@@ -59,10 +61,10 @@ def profile(file: Path, site: str | None, customer: str | None, everyone: bool, 
     text = read_data(file).decode("utf-8-sig", errors="replace")
     with store_of(db) as opened, opened.write() as session:
         audience = audience_of(session, site=site, customer=customer, everyone=everyone)
-        row = publish_profile(session, text, audience, by=OPERATOR, now=utc_now())
+        row = publish_profile(session, text, audience, by=OPERATOR, now=utc_now(), source=str(file))
         sites = sites_of(session, audience)
         texts = texts_of(standing(session, sites[0][0]).rules()) if sites else {}
-    _done(row, str(audience))
+        _done(session, row)
     if row.name in texts:
         waiting = concerns(plan_anywhere(read_published(row.name, texts)))
         for concern in waiting[:20]:
@@ -73,7 +75,7 @@ def profile(file: Path, site: str | None, customer: str | None, everyone: bool, 
             click.echo(f"{len(waiting)} items wait at each site for: firstlight approve {row.name}", err=True)
 
 
-@command.command()
+@command.command(short_help="Publish when agents check.")
 @click.argument("name")
 @click.option("--every", default="", metavar="SPAN", help="How often, such as 6h.")
 @click.option("--cron", default="", metavar="FIELDS", help="When, as five fields of cron.")
@@ -115,10 +117,10 @@ def schedule(
     with store_of(db) as opened, opened.write() as session:
         audience = audience_of(session, site=site, customer=customer, everyone=everyone)
         row = publish_schedule(session, entry, audience, by=OPERATOR, now=utc_now())
-    _done(row, str(audience))
+        _done(session, row)
 
 
-@command.command()
+@command.command(short_help="Bear a failing item until a day.")
 @click.option("--item", required=True, metavar="ID", help="The item whose failing is borne.")
 @click.option("--target", default="", metavar="NAME", help="Only at this target.")
 @click.option("--object", "thing", default="", metavar="LABEL", help="Only for this object, such as /data.")
@@ -161,39 +163,28 @@ def waiver(
             by=OPERATOR,
             now=now,
         )
-    _done(row, str(audience))
+        _done(session, row)
 
 
-@command.command(name="list")
+@command.command(name="list", short_help="List what is published.")
 @click.option(
-    "--all", "everything", is_flag=True, help="Also what was withdrawn or replaced since, or has expired."
+    "--all", "everything", is_flag=True, help="Also what was withdrawn or replaced, or has expired."
 )
 @db_option
 def list_published(everything: bool, db: str | None) -> None:
     """List what is published: number, what, for whom, by whom and since when."""
-    import sqlalchemy as sa
-
     from server.clock import utc_now
-    from server.publishing.audience import audience_in
-    from server.publishing.standing import newest_of_each, withdrawn_ids
-    from server.tables import Publication
+    from server.publishing.lines import published_lines
 
-    now = utc_now()
-    query = sa.select(Publication).where(Publication.kind.in_(("profile", "schedule", "waiver")))
     with store_of(db) as opened, opened.read() as session:
-        gone = withdrawn_ids(session)
-        rows = session.scalars(query.order_by(Publication.id)).all()
-        standing = newest_of_each(rows, gone)
-        for row in rows:
-            left = "withdrawn" if row.id in gone else "" if row.id in standing else "replaced"
-            left = left or ("expired" if _expired(row, now) else "")
-            if left and not everything:
-                continue
-            words = (str(row.id), *_named(row), str(audience_in(row)), row.by, f"{row.at:%Y-%m-%d}", left)
-            click.echo("\t".join(words).rstrip())
+        lines, _ = published_lines(session, utc_now(), most=None)
+    for line in reversed(lines):
+        if everything or not line.left:
+            words = (line.named, line.audience, line.by, f"{line.at:%Y-%m-%d}", line.left)
+            click.echo(plain("\t".join((str(line.id), line.kind, *words)).rstrip()))
 
 
-@command.command()
+@command.command(short_help="Take a publication back.")
 @click.argument("id", type=click.IntRange(min=1))
 @db_option
 def withdraw(id: int, db: str | None) -> None:
@@ -201,27 +192,22 @@ def withdraw(id: int, db: str | None) -> None:
 
     Where it had taken the place of an earlier one of its name, that one is in force again.
     """
-    import sqlalchemy as sa
-
     from server.clock import utc_now
-    from server.publishing.audience import audience_in
     from server.publishing.events import withdraw as take_back
-    from server.publishing.standing import newest_of_each, withdrawn_ids
-    from server.tables import Publication
+    from server.publishing.lines import published_lines
 
+    now = utc_now()
     with store_of(db) as opened, opened.write() as session:
-        row = take_back(session, id, by=OPERATOR, now=utc_now())
-        gone = session.get(Publication, id)
-        same = sa.select(Publication).where(
-            Publication.name == row.name, Publication.kind.in_(("profile", "schedule", "waiver"))
-        )
-        every = session.scalars(same.order_by(Publication.id)).all()
-        standing = newest_of_each(every, withdrawn_ids(session))
-    click.echo(f"withdrawn: publication {id}, {f'{row.name} {row.label}'.rstrip()}")
-    for each in every:
-        back = each.id in standing and audience_in(each) == audience_in(row)
-        if back and gone is not None and each.kind == gone.kind:
-            click.echo(f"in force again: {' '.join(_named(each))} (publication {each.id})")
+        before, _ = published_lines(session, now, most=None)
+        take_back(session, id, by=OPERATOR, now=now)
+        after, _ = published_lines(session, now, most=None)
+    left = {line.id for line in before if line.left}
+    for line in after:
+        if line.id == id:
+            click.echo(plain(f"withdrawn: {line.kind} {line.named} (publication {id})"))
+    for line in after:
+        if line.id in left and not line.left:
+            click.echo(plain(f"in force again: {line.kind} {line.named} (publication {line.id})"))
 
 
 @command.command(name="rotate-key")
@@ -258,30 +244,9 @@ def end_of(text: str, now: datetime) -> datetime:
     return datetime.combine(day, time(23, 59, 59), UTC)
 
 
-def _named(row: Publication) -> tuple[str, str]:
-    import msgspec
+def _done(session: Session, row: Publication) -> None:
+    """Say it before the transaction ends: what cannot be said was not done."""
+    from server.publishing.lines import lines_of
 
-    from checks.rules import ScheduleEntry, Waiver
-
-    if row.kind == "waiver":
-        found = msgspec.json.decode(row.document, type=Waiver)
-        about = " ".join(filter(None, (found.item, found.object, found.target and f"at {found.target}")))
-        return "waiver", f"{about} until {found.expires:%Y-%m-%d}: {' '.join(found.reason.split())}"
-    if row.kind == "schedule":
-        entry = msgspec.json.decode(row.document, type=ScheduleEntry)
-        when = f"every {entry.every}" if entry.every else f"at {entry.cron}"
-        return "schedule", f"{entry.name} {when} {entry.profile}".rstrip()
-    return row.kind, f"{row.name} {row.label}".rstrip()
-
-
-def _expired(row: Publication, now: datetime) -> bool:
-    import msgspec
-
-    from checks.rules import Waiver
-
-    return row.kind == "waiver" and msgspec.json.decode(row.document, type=Waiver).expires <= now
-
-
-def _done(row: Publication, audience: str) -> None:
-    kind, named = _named(row)
-    click.echo(f"published for {audience}: {kind} {named} (publication {row.id})")
+    (line,) = lines_of(session, [row], row.at)
+    click.echo(plain(f"published for {line.audience}: {line.kind} {line.named} (publication {line.id})"))

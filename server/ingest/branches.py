@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from server import audit
 from server.delivery.names import existing
-from server.errors import Refused
+from server.errors import NotFound, Refused
 from server.ingest.chain import FORK, Node, nodes_of, tip
 from server.ingest.record import fold_stored
 from server.sql import Sql
@@ -81,10 +81,13 @@ def accept_branch(session: Session, run_id: str, *, by: str, now: datetime) -> i
     that made the accepted branch is from now on the enrolled one. Raises `NotFound`, and `Refused` where
     the run is not held as a fork.
     """
-    receipt = existing(session, Receipt, run_id)
+    receipt = session.get(Receipt, run_id)
+    if receipt is None:
+        raise NotFound(f"there is no run {run_id}")
+    agent = existing(session, AgentRow, receipt.agent_id, lock=True)
+    session.refresh(receipt)  # somebody else may have ruled while this waited
     if receipt.held != FORK:
         raise Refused(f"run {run_id} is not held as a fork")
-    agent = existing(session, AgentRow, receipt.agent_id, lock=True)
     connection = session.connection()
     branch = _branch_through(nodes_of(connection, agent.id), run_id)
     _LEAVE(connection, (agent.id, branch[0].sequence))

@@ -80,7 +80,7 @@ def lock_tips(connection: Connection, senders: Iterable[Sender]) -> None:
     server processes wait with runs of these agents until it ends; everybody locks in the order of the ids.
     """
     of_agent = {sender.agent: sender for sender in senders}
-    query = _TIPS if connection.dialect.name == "sqlite" else _TIPS + " FOR UPDATE"
+    query = _TIPS if connection.dialect.name == "sqlite" else _TIPS + " FOR NO KEY UPDATE"
     for agent, sequence, body_hash in select_in(connection, query, sorted(of_agent)):
         of_agent[agent].tip_sequence, of_agent[agent].tip_hash = sequence, body_hash
 

@@ -19,8 +19,8 @@ from server.kpi import figures
 from server.kpi.unit import UNATTRIBUTED, Unit
 from server.pages.figure_views import shown
 from server.pages.frame import frame, look, page
-from server.pages.run_lines import RunLine
-from server.tables import Customer, Decision, Engineer, Episode, Finding, GoLive, Project, Receipt, Site
+from server.pages.run_lines import runs_named
+from server.tables import Customer, Decision, Engineer, Episode, Finding, GoLive, Project, Site
 
 UNITS_A_PAGE = 80
 MOST_EVIDENCE = 60
@@ -100,20 +100,6 @@ def evidence_episodes(session: Session, ids: Sequence[int]) -> list[EvidenceEpis
     return [EvidenceEpisode(*row) for row in rows]
 
 
-def evidence_runs(session: Session, ids: Sequence[str]) -> list[RunLine]:
-    """The runs a unit cites, in the order of their effective times."""
-    r = Receipt
-    query = (
-        sa.select(r.id, r.site_id, Site.name, r.profile_id, r.stage, r.effective_at, r.held, r.flags)
-        .add_columns(r.passed, r.warned, r.failed, r.errors, r.skipped, r.manual)
-        .join(Site, Site.id == r.site_id)
-        .where(r.id.in_(ids))
-        .order_by(r.effective_at, r.id)
-    )
-    rows: Sequence[Any] = session.execute(query).all()
-    return [RunLine(*row) for row in rows]
-
-
 @get("/kpi", sync_to_thread=True)
 def list_kpis(db: GivenDb, user: GivenUser, clock: GivenClock) -> Template:
     now = clock()
@@ -177,7 +163,7 @@ def show_unit(
             names=names_of(session, [found]),
             go_lives=list(session.scalars(attempts)),
             episodes=evidence_episodes(session, cited.episodes[:MOST_EVIDENCE]),
-            runs=evidence_runs(session, cited.runs[:MOST_EVIDENCE]),
+            runs=runs_named(session, cited.runs[:MOST_EVIDENCE]),
             cited=cited,
             decisions=list(session.scalars(decided.order_by(Decision.id.desc()).limit(50))),
         )

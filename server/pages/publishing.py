@@ -19,9 +19,9 @@ from server.db import Database
 from server.delivery.names import existing
 from server.errors import NotFound
 from server.pages.frame import frame, look, page
-from server.pages.published_lines import KINDS, fetched_lines, lines_of, published_lines, text_of
 from server.publishing.audience import audience_of
 from server.publishing.events import publish_profile, withdraw
+from server.publishing.lines import KINDS, fetched_lines, lines_of, published_lines, text_of
 from server.publishing.standing import withdrawn_ids
 from server.tables import Customer, Publication, Site
 

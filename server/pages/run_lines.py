@@ -35,6 +35,31 @@ class RunLine:
     manual: int
 
 
+_LINES = (
+    sa.select(
+        Receipt.id,
+        Receipt.site_id,
+        Site.name,
+        Receipt.agent_id,
+        sa.func.coalesce(TargetRow.name, AgentRow.target_id),
+        Receipt.profile_id,
+        Receipt.stage,
+        Receipt.effective_at,
+        Receipt.held,
+        Receipt.flags,
+        Receipt.passed,
+        Receipt.warned,
+        Receipt.failed,
+        Receipt.errors,
+        Receipt.skipped,
+        Receipt.manual,
+    )
+    .join(Site, Site.id == Receipt.site_id)
+    .join(AgentRow, AgentRow.id == Receipt.agent_id)
+    .outerjoin(TargetRow, TargetRow.id == AgentRow.target_id)
+)
+
+
 def newest_runs(
     session: Session,
     *,
@@ -46,31 +71,7 @@ def newest_runs(
 ) -> list[RunLine]:
     """The newest runs (of a site, of an agent, or those held), after the place `before` in that order."""
     r = Receipt
-    query = (
-        sa.select(
-            r.id,
-            r.site_id,
-            Site.name,
-            r.agent_id,
-            sa.func.coalesce(TargetRow.name, AgentRow.target_id),
-            r.profile_id,
-            r.stage,
-            r.effective_at,
-            r.held,
-            r.flags,
-            r.passed,
-            r.warned,
-            r.failed,
-            r.errors,
-            r.skipped,
-            r.manual,
-        )
-        .join(Site, Site.id == r.site_id)
-        .join(AgentRow, AgentRow.id == r.agent_id)
-        .outerjoin(TargetRow, TargetRow.id == AgentRow.target_id)
-        .order_by(r.effective_at.desc(), r.id.desc())
-        .limit(limit)
-    )
+    query = _LINES.order_by(r.effective_at.desc(), r.id.desc()).limit(limit)
     if site_id:
         query = query.where(r.site_id == site_id)
     if agent_id:
@@ -80,5 +81,12 @@ def newest_runs(
     if before is not None:
         at, id = before
         query = query.where(sa.or_(r.effective_at < at, sa.and_(r.effective_at == at, r.id < id)))
+    rows: Sequence[Any] = session.execute(query).all()
+    return [RunLine(*row) for row in rows]
+
+
+def runs_named(session: Session, ids: Sequence[str]) -> list[RunLine]:
+    """The runs with these ids, in the order of their effective times."""
+    query = _LINES.where(Receipt.id.in_(ids)).order_by(Receipt.effective_at, Receipt.id)
     rows: Sequence[Any] = session.execute(query).all()
     return [RunLine(*row) for row in rows]

@@ -32,15 +32,22 @@ RULES_LIMIT: Final = 3_000_000
 
 
 def publish_profile(
-    session: Session, text: str, audience: Audience, *, by: str, now: datetime
+    session: Session,
+    text: str,
+    audience: Audience,
+    *,
+    by: str,
+    now: datetime,
+    source: str = "the profile",
 ) -> Publication:
-    """Publish a profile: YAML, whose id and version are its own. A version is one text for good.
+    """Publish a profile: YAML, whose id and version are its own. A version is one text for good. `source` is
+    what a mistake in it is told of.
 
     Raises `BadProfile` where no agent could use it, `Refused` for a version that has another text already.
     """
     if len(text) > TEXT_LIMIT:
         raise BadInput(f"a published profile has at most {TEXT_LIMIT} characters")
-    profile = named_in(text, "the profile")
+    profile = named_in(text, source)
     document = msgspec.json.encode(profile)
     same = sa.select(Publication).where(
         Publication.kind == "profile", Publication.name == profile.id, Publication.label == profile.version

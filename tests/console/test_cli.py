@@ -60,6 +60,14 @@ def test_every_command_of_the_overview_is_there_and_documented(name: str) -> Non
     assert CliRunner().invoke(tree, [name, "--help"]).exit_code == 0
 
 
+@pytest.mark.parametrize("group", [("baseline",), ("server", "agent"), ("server", "publish")])
+def test_a_group_without_a_command_shows_its_help_as_it_is(run: Run, group: tuple[str, ...]) -> None:
+    code, out, err = run(*group)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"Usage: firstlight {' '.join(group)}")
+    assert "\nCommands:\n" in err
+
+
 def test_a_mistyped_command_gets_the_right_one_in_one_line(run: Run) -> None:
     code, out, err = run("chek")
     assert (code, out) == (2, "")

@@ -16,7 +16,8 @@ import pytest
 from deploy_world import CRON, LOOKED_AT, Deployer, Said, there
 from ssh_accounts import account
 
-pytestmark = pytest.mark.slow
+# The first of them waits for the standalone build.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_a_bare_machine_gets_program_account_identity_schedule_and_its_first_check(
@@ -58,6 +59,42 @@ def test_a_bare_machine_gets_program_account_identity_schedule_and_its_first_che
     assert deployer.name not in {group.gr_name for group in grp.getgrall()}
     assert names_of_everything() - before == set()
     assert deployer.run(deployer.host, "--remove").err.count("nothing was there") == 1
+
+
+def test_a_configuration_is_in_place_before_the_machine_sends_its_name(deployer: Deployer) -> None:
+    settings = deployer.folder / "site.toml"
+    settings.write_text("# the site's rules\n[redact]\nmask = ['host']\n")
+    said = deployer.deploy("--config", str(settings))
+    assert in_place(said), said.all
+    identity = json.loads((deployer.state / "identity.json").read_text())
+    assert re.fullmatch(r"host-[0-9a-f]{8}", identity["target"])
+    there_now = deployer.state / "config.toml"
+    assert there_now.read_text().startswith(settings.read_text())
+    assert (there_now.stat().st_uid, stat.S_IMODE(there_now.stat().st_mode)) == (
+        deployer.state.stat().st_uid,
+        0o600,
+    )
+    again = deployer.deploy("--config", str(settings))
+    assert (again.code, again.out) == (0, ""), again.all
+    settings.write_text("[redact]\nmask = ['nobody']\n")
+    wrong = deployer.deploy("--config", str(settings))
+    assert wrong.code == 2
+    assert f"{settings}: Invalid enum value 'nobody'" in wrong.err
+
+
+def test_root_changes_the_schedule_by_the_link_and_it_stays_the_agents(deployer: Deployer) -> None:
+    assert in_place(deployer.deploy())
+    assert f"{deployer.prefix}/current/firstlight agent --once" in CRON.read_text()
+    assert deployer.here("install", "--every", "6h").code == 0
+    assert (
+        f" {deployer.name} FIRSTLIGHT_STATE={deployer.state} {deployer.prefix}/current/" in CRON.read_text()
+    )
+    assert foreign_files(deployer.state, deployer.state.stat().st_uid) == []
+    elsewhere = subprocess.run(
+        [deployer.link, "check", "-o", "report.html"], cwd="/root", capture_output=True, text=True, timeout=60
+    )
+    assert elsewhere.returncode == 3
+    assert f"/root/report.html: Permission denied (this runs as {deployer.name})" in elsewhere.stderr
 
 
 def test_another_build_takes_over_and_the_one_before_stays_to_go_back_to(deployer: Deployer) -> None:
@@ -119,11 +156,11 @@ def test_runs_that_were_never_delivered_stand_in_the_way_of_a_removal(deployer: 
     assert "spooled" in deployer.here("check").err
     refused = deployer.run(deployer.host, "--remove", api=False)
     assert refused.code == 2
-    assert "1 runs there were never delivered" in refused.err
+    assert "1 run there was never delivered" in refused.err
     assert there(deployer.name) is not None
     gone = deployer.run(deployer.host, "--remove", "--discard-runs", api=False)
     assert gone.code == 0, gone.all
-    assert re.search(r"firstlight server agent revoke a-[0-9a-f]{16}", gone.err)
+    assert re.search(r"firstlight server agent revoke a-[0-9a-f]{16} --reason removed ", gone.err)
     assert not deployer.state.exists()
 
 

@@ -123,6 +123,26 @@ def test_a_folder_of_somebody_else(machine: State) -> None:
     assert only(machine, "state").found == f"{machine.root} belongs to user id 65534"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_in_the_folder_that_root_edited(machine: State) -> None:
+    machine.config.write_text("keep_sent_days = 7\n")
+    os.chown(machine.config, 65534, -1)
+    told = [each for each in found(machine, "state") if each.level == "fail"]
+    assert [(each.found, each.remedy) for each in told] == [
+        (
+            f"{machine.config}: not root's, who the agent runs as",
+            f"as root: chown -R root: {machine.root}",
+        )
+    ]
+
+
+def test_a_schedule_of_a_profile_that_is_not_there(machine: State) -> None:
+    schedule(machine, 'every = "1 h"\nprofile = "nope"')
+    told = only(machine, "schedule hourly")
+    assert told.found == "no profile 'nope' is shipped, or published for this site yet"
+    assert (told.remedy, told.level) == (f"mend {machine.config}", "fail")
+
+
 def test_a_folder_that_leads_nowhere_or_is_none(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     (tmp_path / "file").write_text("x")
@@ -448,12 +468,19 @@ def test_how_the_last_run_of_a_schedule_went(machine: State) -> None:
     write_record(machine, "hourly", Record(began, began, began, ended, 3, "made to end: memory"))
     told = only(machine, "schedule hourly")
     assert (told.level, told.found) == ("warn", "its last run ended with 3: made to end: memory")
+    assert told.remedy == "firstlight agent --schedule hourly runs it now"
+    could_not = "something could not be done (exit 3)"
+    write_record(machine, "hourly", Record(began, began, began, ended, 3, could_not))
+    assert "shows which checks could not tell" in only(machine, "schedule hourly").remedy
+    write_record(machine, "hourly", Record(began, began, began, ended, 2, "wrong input (exit 2): x"))
+    assert only(machine, "schedule hourly").remedy.startswith(f"mend what it names ({machine.config}); then")
     write_record(machine, "hourly", Record(began, began, began))
     assert "was killed before it could say" in only(machine, "schedule hourly").found
     long_ago = NOW - timedelta(days=3)
     write_record(machine, "hourly", Record(long_ago, long_ago, long_ago, long_ago, 0, "fine"))
     told = only(machine, "schedule hourly")
-    assert (told.level, told.found.startswith("is overdue by 2.9")) == ("fail", True)
+    # Less by up to an hour, by when in the hour this machine comes.
+    assert (told.level, told.found.startswith(("is overdue by 2.9", "is overdue by 3 d"))) == ("fail", True)
     assert told.remedy == "firstlight agent --once runs what is due"
 
 

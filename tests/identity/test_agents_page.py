@@ -197,13 +197,35 @@ def test_the_page_of_an_agent_says_what_is_wrong_and_what_to_do(
     assert "<script" not in text
 
 
+def test_what_an_agent_made_and_never_delivered_is_on_its_page(browser: TestClient, store: Database) -> None:
+    machine = Machine(agent="agent-holed", target="holed", fingerprint="machine-holed")
+    with store.write() as session:
+        enrol(session, machine)
+        for hours in (6, 5, 4, 3):
+            run = machine.run(NOW - hours * HOUR, {"disk": "pass"})
+            if hours not in (5, 4):
+                arrive(session, run, received_at=NOW - hours * HOUR)
+    page = browser.get("/agents/agent-holed").text
+    assert "runs 2–3 missing" in page
+    assert 'href="/runs?agent=agent-holed"' in page
+    assert 'href="/agents/agent-holed"' in browser.get("/sites/plant").text
+
+
+def test_the_runs_of_one_agent_are_listed_alone(browser: TestClient, held: dict[str, str]) -> None:
+    listed = browser.get("/runs?agent=agent-cloned&held=yes").text
+    assert listed.count('href="/runs/') == 2
+    assert held["agent-cloned"] in listed
+    assert 'href="/agents/agent-cloned"' in listed
+    assert browser.get("/runs?agent=nobody").status_code == 404
+
+
 def test_an_admin_revokes_with_a_reason_and_only_once(browser: TestClient, store: Database) -> None:
     token = csrf(browser)
     for form in ({"reason": "x"}, {"reason": "x", "csrf": "guessed"}):
         assert browser.post("/agents/agent-fine/revoke", data=form).status_code == 403
     answer = browser.post("/agents/agent-fine/revoke", data={"csrf": token, "reason": "sold"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/agents/agent-fine")
-    assert "1 keys: sold" in browser.get("/agents/agent-fine").text
+    assert "1 key: sold" in browser.get("/agents/agent-fine").text
     again = browser.post("/agents/agent-fine/revoke", data={"csrf": token, "reason": "sold"})
     assert again.status_code == 409
     long = browser.post("/agents/agent-late/revoke", data={"csrf": token, "reason": "x" * 501})
@@ -255,7 +277,7 @@ def test_the_same_over_the_api(browser: TestClient, store: Database, held: dict[
     assert revoked.status_code == 200
     with store.read() as session:
         details = select(AuditEntry.detail).where(AuditEntry.subject == "agent:agent-late")
-        assert session.scalars(details).all() == ["1 keys: gone"]
+        assert session.scalars(details).all() == ["1 key: gone"]
 
 
 def typed(*args: str) -> str:
@@ -273,7 +295,7 @@ def test_the_command_line_lists_shows_revokes_and_accepts(
     listed = typed("list").splitlines()
     assert len(listed) == 9
     assert listed[0].split("\t")[1:] == ["forked", "plant", "cloned", "2026-01-30 20:00 UTC", "2 held"]
-    assert "clock 1200 s slow" in typed("list", "--site", "plant")
+    assert "clock 20 min slow" in typed("list", "--site", "plant")
     shown = typed("show", "agent-restored")
     run = held["agent-restored"]
     branch = "held        runs 2 to 3, made on the same machine as far as it can tell; "

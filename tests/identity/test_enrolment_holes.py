@@ -17,9 +17,9 @@ from ship_collector import Scripted, TinyCollector
 from ship_sample import ship_one
 from sqlalchemy import func, select
 
+from agent.address import checked_url
 from agent.enrolment import enrol
 from agent.paths import State
-from agent.uplink import checked_url
 from checks.envelope import Enrolled, Enrolment, KeyChange, keys_path
 from checks.errors import BadInput, UplinkError
 from checks.signed import sign_request

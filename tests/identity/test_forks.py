@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -417,3 +418,55 @@ def test_the_store_decides_as_the_whole_chain_does_in_any_order(
             assert tip_of(session) == max(tips)
     finally:
         db.close()
+
+
+def test_two_branches_that_come_in_at_the_same_moment_do_not_both_count(
+    db: Database, machine: Machine
+) -> None:
+    before = runs(machine, 1, first_day=1)
+    restored = copy_of(machine)
+    (first,), (second,) = runs(machine, 1, first_day=2), runs(restored, 1, first_day=2.5)
+    with db.write() as session:
+        Door(session).take(*before)
+    held: list[str] = []
+
+    def deliver_second() -> None:
+        with db.write() as session:
+            held.append(send(session, second, START + 101 * DAY).held)
+
+    thread = threading.Thread(target=deliver_second)
+    with db.write() as session:
+        held.append(send(session, first, START + 100 * DAY).held)
+        thread.start()
+        thread.join(0.3)  # by now it has seen what is committed, or waits for this transaction
+    thread.join(60)
+    assert held == ["", "fork"]
+
+
+def test_of_two_admins_who_accept_one_branch_at_once_one_is_told_that_it_counts_already(
+    db: Database, machine: Machine
+) -> None:
+    before, restored = runs(machine, 1, first_day=1), copy_of(machine)
+    first, second = runs(machine, 2, first_day=2), runs(restored, 2, first_day=2.5)
+    with db.write() as session:
+        assert Door(session).take(*before, *first, *second) == ["", "", "", "fork", "fork"]
+    said: list[object] = []
+
+    def accept() -> None:
+        try:
+            with db.write() as session:
+                said.append(accept_branch(session, second[0].seal.run, by="bo", now=START + 101 * DAY))
+        except Refused as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=accept)
+    with db.write() as session:
+        said.append(accept_branch(session, second[0].seal.run, by="root", now=START + 101 * DAY))
+        thread.start()
+        thread.join(0.3)  # by now it has seen what is committed, or waits for this transaction
+    thread.join(60)
+    assert said == [2, f"run {second[0].seal.run} is not held as a fork"]
+    with db.read() as session:
+        assert standing(session) == ids(before) | ids(first) | ids(second)
+        left = session.scalars(select(Receipt.id).where(Receipt.flags.contains("left")))
+        assert set(left) == ids(first)

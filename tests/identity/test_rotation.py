@@ -196,7 +196,7 @@ def test_revoked_then_enrolled_again_nothing_is_lost_and_the_ids_stay(machine: S
     with real.db.read() as session:
         assert session.scalars(select(Receipt.sequence).order_by(Receipt.sequence)).all() == [1, 2, 3]
         audited = session.scalars(select(AuditEntry.detail).where(AuditEntry.action == "revoke-agent")).one()
-    assert audited == "1 keys: laptop stolen"
+    assert audited == "1 key: laptop stolen"
 
 
 def test_a_machine_that_is_not_enrolled_has_no_key_to_change(state: State) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import building
 import pytest
 from litestar.testing import TestClient
 from page_reader import Page
 
+from checks.rules import ScheduleEntry
 from server.app import create_app
 from server.auth.users import add_user
 from server.db import Database
+from server.publishing.audience import Audience
+from server.publishing.events import publish_profile, publish_schedule, publish_waiver
+from server.publishing.lines import fetched_lines
+from server.publishing.outgoing import rules_for
 from server.settings import Settings
+from server.tables import AgentRow
 
 PASSWORD = "a long enough password"
 TEXT = "profile: acme\nversion: 1\nitems:\n- {id: a, check: file.stat, with: {path: '/etc/<b>'}}\n"
@@ -75,3 +82,62 @@ def test_an_engineer_looks_and_changes_nothing(pages: TestClient) -> None:
     assert pages.post("/published", data=data).status_code == 403
     assert pages.post("/published/1/withdraw", data={"csrf": csrf}).status_code == 403
     assert "withdrawn" not in pages.get("/published").text
+
+
+def test_a_waiver_that_has_run_out_is_not_called_in_force(pages: TestClient, sqlite_db: Database) -> None:
+    reason = "the new disk " + "is on its way, " * 30 + "and comes by ship"
+    with sqlite_db.write() as session:
+        for item, days in (("disk.free", 1), ("time.sync", -1)):
+            publish_waiver(
+                session,
+                Audience("plant"),
+                item=item,
+                reason=reason,
+                approved_by="Rut",
+                expires=building.LATER + timedelta(days=days),
+                by="root",
+                now=building.LATER - timedelta(days=30),
+            )
+    log_in(pages, "ann")
+    assert [
+        state in pages.get(f"/published/{id}").text for id, state in ((1, "in force"), (2, "expired"))
+    ] == [
+        True,
+        True,
+    ]
+    assert pages.get("/published").text.count(">in force<") == 1
+    assert reason in Page(pages.get("/published/1").text).text
+
+
+def test_a_schedule_says_all_that_it_holds(pages: TestClient, sqlite_db: Database) -> None:
+    entry = ScheduleEntry(
+        "night", cron="15 2 * * *", timezone="Asia/Shanghai", jitter="10m", quiet=("08:00-18:00",)
+    )
+    with sqlite_db.write() as session:
+        publish_schedule(session, entry, Audience(), by="root", now=building.START)
+    log_in(pages, "ann")
+    text = Page(pages.get("/published/1").text).text
+    for part in ("Schedule night", "at 15 2 * * *", "Asia/Shanghai", "10m", "08:00-18:00", "For everyone"):
+        assert part in text
+
+
+def test_who_fetched_something_older_does_not_have_the_newest(db: Database) -> None:
+    machine = building.Machine()
+    with db.write() as session:
+        building.found_vendor(session)
+        building.enrol(session, machine)
+        assert fetched_lines(session) == []
+        for number, had in ((1, 0), (2, 0)):
+            text = TEXT.replace("version: 1", f"version: {number}")
+            publish_profile(session, text, Audience("plant"), by="root", now=building.START)
+            assert [(line.fetched, line.agents) for line in fetched_lines(session)] == [(had, 1)]
+            rules_for(session, session.get_one(AgentRow, machine.agent), building.START)
+            session.flush()
+            assert [(line.fetched, line.agents) for line in fetched_lines(session)] == [(1, 1)]
+
+
+def test_an_event_that_is_no_publication_has_no_page(pages: TestClient) -> None:
+    csrf = log_in(pages, "root")
+    pages.post("/published", data={"csrf": csrf, "audience": "everyone", "text": TEXT})
+    pages.post("/published/1/withdraw", data={"csrf": csrf})
+    assert pages.get("/published/2").status_code == 404

@@ -63,6 +63,19 @@ def test_a_waiting_run_is_made_anew_under_the_next_number_and_names_the_old_one(
     assert verify(key, made.agent, made.run, digest, envelope.seal.signature)
 
 
+def test_made_anew_once_more_it_stands_for_both_before_it(machine: State, collector: TinyCollector) -> None:
+    spool_one(machine, with_a_name())
+    tighten(machine)
+    respool(machine)
+    machine.config.write_text(f'[redact]\nwords = ["{WORD}", "full"]\n')
+    assert [each.outcome for each in respool(machine)] == ["replaced"]
+    (made,) = waiting(machine)
+    assert (made.sequence, made.replaced) == (3, (1, 2))
+    deliver_pending(machine)
+    (report,) = collector.reports.values()
+    assert report.replaced == (1, 2)
+
+
 def test_what_was_made_anew_arrives_and_the_old_one_never_does(
     machine: State, collector: TinyCollector
 ) -> None:

@@ -104,6 +104,17 @@ def test_the_version_before_is_itself_not_trusted_further_than_it_was_approved(
     assert (planned.plan.profile.version, machine.held()) == ("2", {"own"})
 
 
+def test_an_approval_under_the_name_of_another_plan_approves_nothing(machine: Machine, trace: Path) -> None:
+    machine.published(acme(HARMLESS + leaves(trace)))
+    approved = machine.approve()
+    machine.published(acme(HARMLESS + leaves(trace, more="-a, "), "2"))
+    folder = machine.state.rules / "approved"
+    kept = (folder / f"{approved.digest}.json").read_bytes()
+    (folder / f"{machine.newest().digest}.json").write_bytes(kept)
+    withdraw(machine.state, approved.digest)
+    assert machine.held() == {"own"}
+
+
 def test_a_change_in_a_published_base_is_a_change(machine: Machine, trace: Path) -> None:
     base = acme(leaves(trace), id="base")
     machine.published(acme(HARMLESS, extends="base"), base)

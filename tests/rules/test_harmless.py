@@ -97,7 +97,7 @@ def test_these_need_no_word(item: str) -> None:
             {WORDS},
         ),
         (
-            "{id: a, check: cfg.value, with: {path: /etc/nginx/.htpasswd, format: ini, key: admin, value: x}}",
+            "{id: a, check: cfg.value, with: {path: /etc/nginx/.htpasswd, format: ini, key: li, value: x}}",
             {WORDS},
         ),
         ("{id: a, check: log.errors, with: {path: /var/log/nginx/error.log, pattern: '.*'}}", {WORDS}),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rules_world import HARMLESS, acme, profile
 
+from checks import published
 from checks.errors import BadInput
 from checks.profile_source import profile_names
 from checks.published import closure, load_published, named_in, read_published, refuse_unusable
@@ -116,3 +117,23 @@ def test_a_profile_is_what_it_says_of_itself() -> None:
 def test_an_id_is_never_a_path(text: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         named_in(text, "here")
+
+
+def leaf(name: str, items: int) -> str:
+    listed = "".join(f"- {{id: {name}-{n}, check: disk.free}}\n" for n in range(items))
+    return acme(listed, id=name)
+
+
+def test_what_is_published_in_all_stays_within_what_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small texts that extend each other make hours of work, at every agent, before any of them is taken."""
+    monkeypatch.setattr(published, "MAX_ITEMS", 100)
+    bases = [profile(leaf(f"b{n}", 10)) for n in range(3)]
+    above = [profile(acme(HARMLESS, id=f"a{n}", extends="[b0, b1, b2]")) for n in range(3)]
+    refuse_unusable([*bases, *above[:2]])
+    with pytest.raises(BadInput, match="more than 100 items in all"):
+        refuse_unusable([*bases, *above])
+    monkeypatch.setattr(published, "MAX_ITEMS", 10_000)
+    once = sum(len(each.text) for each in bases)
+    monkeypatch.setattr(published, "MAX_READ", once * 2)
+    with pytest.raises(BadInput, match="put together"):
+        refuse_unusable([*bases, *above])

@@ -8,9 +8,11 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import building
 import msgspec
 import pytest
 from machine import firstlight
@@ -22,8 +24,9 @@ from agent.identity import save_identity
 from agent.rules.fetching import refresh
 from agent.rules.held import in_force
 from server.clock import utc_now
+from server.db import open_database
 from server.publishing.audience import Audience
-from server.publishing.events import publish_profile, withdraw
+from server.publishing.events import publish_profile, publish_waiver, withdraw
 from server.publishing.signing import rotate_signing_key
 
 
@@ -102,10 +105,6 @@ def console(*args: str) -> int:
 @pytest.fixture
 def store(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with the site plant, for the command line."""
-    import building
-
-    from server.db import open_database
-
     db = open_database(str(sqlite_path))
     with db.write() as session:
         building.found_vendor(session)
@@ -140,11 +139,45 @@ def test_at_the_collectors_console(store: Path, tmp_path: Path, capsys: pytest.C
     ]
     assert console("withdraw", "2") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "withdrawn: publication 2, acme 2",
+        "withdrawn: profile acme 2 (publication 2)",
         "in force again: profile acme 1 (publication 1)",
     ]
     assert console("rotate-key") == 0
     assert "agents learn of it with their next run" in capsys.readouterr().out
+
+
+def test_a_waiver_that_has_run_out_is_listed_as_expired_and_in_no_words_a_terminal_obeys(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = open_database(str(store))
+    with db.write() as session:
+        publish_waiver(
+            session,
+            Audience(),
+            item="disk.free",
+            reason="\x1b[31mred",
+            approved_by="Ann",
+            expires=building.START + timedelta(days=1),
+            by="root",
+            now=building.START,
+        )
+    db.close()
+    assert console("list") == 0
+    assert capsys.readouterr().out == ""
+    assert console("list", "--all") == 0
+    listed = capsys.readouterr().out
+    assert listed.endswith("\texpired\n")
+    assert "until 2026-01-02, approved by Ann: \ufffd[31mred" in listed
+
+
+def test_a_mistake_in_a_file_names_the_file_and_the_line(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del store
+    file = tmp_path / "acme.yaml"
+    file.write_text("profile: acme\nversion: 1\nitems: [\n")
+    assert console("profile", str(file), "--everyone") == 2
+    assert capsys.readouterr().err.startswith(f"firstlight: {file}:3: is not YAML")
 
 
 def test_the_console_says_what_is_wrong(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,8 +21,8 @@ from agent.usage import used
 HOG = "import time; kept = bytearray(150_000_000); print(len(kept), flush=True); time.sleep(60)"
 
 
-def child(command: list[str], **limits: float) -> Child:
-    bounds = {"run_s": 60.0, "memory_mb": 512.0, "grace_s": 0.5} | limits
+def child(command: list[str], **limits: Any) -> Child:
+    bounds: dict[str, Any] = {"run_s": 60.0, "memory_mb": 512.0, "grace_s": 0.5} | limits
     return Child(command, env=dict(os.environ), **bounds)
 
 
@@ -36,8 +37,14 @@ def test_what_writes_without_end_never_waits_for_a_reader(tmp_path: Path):
 
 
 def test_beyond_its_time_it_is_asked_to_end_as_with_ctrl_c(tmp_path: Path):
-    program = script(tmp_path, "trap 'echo interrupted >&2; exit 3' INT; while :; do sleep 0.05; done")
-    ending = watch(child(program, run_s=0.3))
+    ready, now = tmp_path / "ready", [0.0]
+    program = script(
+        tmp_path, f"trap 'echo interrupted >&2; exit 3' INT; touch {ready}; while :; do sleep 0.05; done"
+    )
+    started = child(program, run_s=0.3, clock=lambda: now[0])
+    until(ready.exists)  # on a busy machine it may take longer than its time to begin
+    now[0] = 1.0
+    ending = watch(started)
     assert ending == Ending(3, "it took longer than 0.3 s (limits.run_s)", "interrupted")
 
 

@@ -328,7 +328,7 @@ def test_an_enrolled_machine_without_schedules_runs_as_often_as_the_collector_ex
     [
         ('[[schedules]]\nname = "n"\nevery = "often"', "schedule n: every 'often' is no span of time"),
         ('[[schedules]]\nname = "n"\nevry = "1h"', "schedule n: Object contains unknown field `evry`"),
-        ('[[schedules]]\nname = "N"\nevery = "1h"', "schedule N: Expected `str` matching regex"),
+        ('[[schedules]]\nname = "N"\nevery = "1h"', "schedule N: small letters, digits and dashes are right"),
         ('[[schedules]]\nevery = "1h"', "schedule 1: Object missing required field `name`"),
         ('[[schedules]]\nname = "n"\nevery = "1h"\n' * 2, "schedule n is there twice"),
         ('[[schedules]]\nname = "n"\nevery = "1h"\nsite = "a\\u0007"', "schedule n: site holds characters"),
@@ -368,6 +368,40 @@ def test_the_list_shows_where_from_when_next_and_how_it_went(state: State):
     assert times.startswith("  next  ") and times.count(" 02:30:00 +0800") == 3
     assert last.endswith(" +0800, took 3.0 s, findings (exit 1)")
     assert firstlight("agent", "--list", "--once", state=state.root).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "lack"),
+    [
+        ('profile = "nope"', "no profile 'nope' is shipped, or published for this site yet"),
+        ('profile = "own.yaml"', "there is no file {state}/own.yaml"),
+        ('site_file = "site.yaml"', "there is no file {state}/site.yaml"),
+    ],
+)
+def test_a_schedule_that_names_what_is_not_there_is_told_before_it_runs(
+    state: State, settings: str, lack: str
+):
+    state.config.write_text(f'[[schedules]]\nname = "nightly"\nevery = "1d"\n{settings}\n')
+    done = firstlight("agent", "--list", state=state.root)
+    assert done.stdout.splitlines()[-1] == f"  but   {lack.format(state=state.root)}: its runs end with 2"
+
+
+def test_what_is_no_toml_or_no_name_is_told_in_plain_words(state: State):
+    for text, problem in (
+        ("[[schedules]\n", "Expected ']]' at the end of an array declaration (at line 1, column 12)"),
+        (
+            '[[schedules]]\nname = "Bad Name"\nevery = "1d"\n',
+            "schedule Bad Name: small letters, digits and dashes are right at `$.schedules[0].name`; "
+            "a schedule may set name, every",
+        ),
+    ):
+        state.config.write_text(text)
+        with pytest.raises(BadInput) as refused:
+            load_config(state)
+        assert str(refused.value).startswith(f"{state.config}: {problem}"), refused.value
+    state.config.write_text("[[schedules]\n")
+    with pytest.raises(BadInput, match=r"\)$"):
+        load_config(state)
 
 
 def test_of_all_that_was_missed_the_list_names_one_run(state: State):

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from agent.cli import main
 from checks.errors import BadInput
 from server import delivery
 from server.auth.sessions import log_in
@@ -256,3 +257,18 @@ def test_a_setting_that_makes_no_sense_is_named(name: str, value: str, said: str
     with pytest.raises(BadInput) as wrong:
         load_settings({f"FIRSTLIGHT_{name}": value})
     assert str(wrong.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "command", [("run",), ("agent", "list"), ("user", "list"), ("publish", "list"), ("restored",)]
+)
+def test_a_mistyped_store_is_told_and_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    missing = tmp_path / "stroe.db"
+    with pytest.raises(SystemExit) as end:
+        main(["server", *command, "--db", str(missing)])
+    assert end.value.code == 2
+    said = f"firstlight: {missing}: there is no store; run `firstlight server init`\n"
+    assert capsys.readouterr().err == said
+    assert not missing.exists()

@@ -12,12 +12,12 @@ import pytest
 from ship_collector import Scripted, TinyCollector
 from ship_sample import ship_one, spool_one
 
+from agent.address import checked_url
 from agent.enrolment import enrol
 from agent.identity import fingerprint, load_identity, local_target, salt_for, save_salt
 from agent.paths import State
 from agent.paths import state as usual_state
 from agent.spool import Spool
-from agent.uplink import checked_url
 from checks.errors import BadInput, UplinkError
 from checks.model import decode_report
 

@@ -113,3 +113,25 @@ def test_an_address_that_cannot_be_shown_is_not(machine: State, collector: TinyC
     collector.script.append(Scripted(201, body=body))
     (done,) = deliver_pending(machine)
     assert (done.outcome, done.url) == ("sent", "")
+
+
+def test_a_collector_with_a_new_store_at_each_answer_does_not_keep_an_agent_for_ever(
+    machine: State, collector: TinyCollector
+) -> None:
+    lives = iter(range(1_000))
+
+    def reborn() -> None:
+        collector.epoch = f"epoch-{next(lives)}"
+
+    collector.misbehave = reborn
+    for _ in range(3):
+        spool_one(machine)
+    done = deliver_pending(machine)
+    assert len(collector.requests) < 20
+    waiting = [one for one in done if one.outcome == "waiting"]
+    assert "answers from another store each time" in waiting[0].detail
+    spool = Spool(machine.spool)
+    assert len(spool.pending()) + len(spool.kept()) == 3, "and nothing is lost by it"
+    collector.misbehave = lambda: None
+    deliver_pending(machine)
+    assert (len(spool.pending()), len(collector.arrived())) == (0, 3)

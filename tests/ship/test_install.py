@@ -531,6 +531,28 @@ def test_a_standalone_build_is_named_by_the_link_that_an_upgrade_leads_elsewhere
     assert start.lasting_program() == [str(built)]
 
 
+@pytest.mark.parametrize("kind", ["systemd", "cron"])
+def test_what_wakes_another_agent_is_replaced_aloud_and_not_taken_away(
+    kind: str, systemd: Path, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = systemd
+    if kind == "cron":
+        folder = tmp_path / "cron.d"
+        folder.mkdir()
+        monkeypatch.setattr(placing, "runs_systemd", lambda: False)
+        monkeypatch.setattr(cron, "FOLDER", folder)
+    assert run("--every", "6h").exit_code == 0
+    monkeypatch.setenv("FIRSTLIGHT_STATE", str(tmp_path / "100% other"))
+    kept = run("--remove")
+    assert f"what is installed wakes the agent of {state.root} and stays" in kept.output
+    assert list(folder.iterdir()) != []
+    replaced = run("--every", "6h")
+    assert f"in place of what woke the agent of {state.root}, which nothing wakes any more" in replaced.output
+    assert "in place of" not in run("--every", "1h").output
+    assert run("--remove").exit_code == 0
+    assert list(folder.iterdir()) == []
+
+
 def test_only_what_is_ones_own_or_roots_and_no_place_for_everybody_is_kept_by_its_owner(tmp_path: Path):
     mine = tmp_path / "bin"
     mine.mkdir(mode=0o755)

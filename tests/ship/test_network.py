@@ -331,6 +331,27 @@ def test_a_collector_that_says_nothing_is_not_waited_for_for_ever():
     assert (caught.value.cause, str(caught.value)) == ("timeout", f"{url} did not answer in time")
 
 
+def test_an_answer_that_trickles_in_is_not_waited_for_for_ever():
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with server.accept()[0] as connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not stop.wait(0.05):
+                    connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with Uplink(url, connect_s=1, read_s=0.4) as uplink, pytest.raises(UplinkError) as caught:
+            uplink.clock_offset_s()
+        stop.set()
+        dripping.join()
+    assert (caught.value.cause, str(caught.value)) == ("timeout", f"{url} did not answer in time")
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -19,7 +19,7 @@ from agent.contact import clock_offset, last_delivered
 from agent.delivery import deliver_pending
 from agent.enrolment import enrol
 from agent.paths import State
-from agent.retry import LONGEST_ASKED_S, LONGEST_S, SHORTEST_S, Retry, load_retry, next_attempt
+from agent.retry import LONGEST_ASKED_S, LONGEST_S, SHORTEST_S, Retry, in_words, load_retry, next_attempt
 from agent.spool import Spool
 
 NOW = 1_800_000_000.0
@@ -111,6 +111,16 @@ def test_a_delivery_that_ran_out_of_time_is_due_at_once(machine: State, collecto
     ticks = iter([0.0, 1.0, 99.0, 99.0])
     deliver_pending(machine, budget_s=30, clock=lambda: next(ticks))
     assert next_attempt(machine, NOW) == datetime.fromtimestamp(NOW, UTC)
+
+
+def test_an_attempt_that_is_due_and_that_nobody_made_yet_is_told_as_due():
+    waiting = Retry(3, 1_000_000.0, 60.0, "refused")
+    assert in_words(waiting, 1_000_030.0) == (
+        "next attempt 1970-01-12 13:47 UTC (in less than a minute), after 3 failures: refused"
+    )
+    assert in_words(waiting, 1_000_100.0) == (
+        "next attempt due since 1970-01-12 13:47 UTC, after 3 failures: refused"
+    )
 
 
 def test_the_next_attempt_is_now_where_nothing_failed_and_none_where_nothing_waits(machine: State):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from building import START, Machine, arrive, enrol, found_vendor
 
 from checks.errors import BadInput
 from server import db as db_module
-from server import schema
+from server import keys, schema
 from server.db import Database, open_database
-from server.tables import metadata
+from server.publishing.audience import Audience
+from server.publishing.events import publish_profile
+from server.publishing.outgoing import rules_for
+from server.tables import AgentRow, Receipt, metadata
 
 
 def test_the_migrations_make_what_the_tables_declare(db: Database) -> None:
@@ -92,3 +97,36 @@ def test_a_store_of_the_first_schema_keeps_its_rows_on_the_way_up_and_down(db: D
     schema.downgrade(db, "0001")
     with db.read() as session:
         assert session.execute(sa.text("SELECT id, name FROM product")).all() == [("p", "P")]
+
+
+def test_a_store_in_use_goes_back_to_any_schema_and_up_again_and_works_on(db: Database) -> None:
+    machine = Machine()
+    text = "profile: acme\nversion: 1\nitems:\n- {id: a, check: file.stat, with: {path: /etc/hosts}}\n"
+
+    def use(hours: int) -> None:
+        with db.write() as session:
+            before = machine.sequence
+            first = machine.run(START + timedelta(hours=hours), {"disk": "pass"})
+            again = {"replaces": first.seal.run, "replaced": (before + 1,)}
+            for sealed in (
+                first,
+                machine.run(START + timedelta(hours=hours, minutes=1), {"disk": "pass"}, **again),
+            ):
+                assert arrive(session, sealed).status == 201
+            publish_profile(session, text, Audience("plant"), by="root", now=START)
+            assert rules_for(session, session.get_one(AgentRow, machine.agent), START)
+            assert keys.public_key(session, "sign")
+
+    with db.write() as session:
+        found_vendor(session)
+        enrol(session, machine)
+    for place, older in enumerate(("0003", "0002", "0001")):
+        with db.write() as session:
+            session.execute(sa.text("DELETE FROM agent_rules"))
+            session.execute(sa.text("DELETE FROM publication"))
+        use(place)
+        schema.downgrade(db, older)
+        schema.upgrade(db)
+    with db.read() as session:
+        assert sorted(session.scalars(sa.select(Receipt.sequence))) == [1, 2, 3, 4, 5, 6]
+    assert schema.current(db) == schema.newest()

@@ -1,4 +1,4 @@
-"""Publications as pages show them: in words, whether they are in force, and who has fetched the newest."""
+"""Publications as people are shown them: in words, if they are in force, and who has the newest."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ class Line:
     at: datetime
     left: str
 
+    @property
+    def named(self) -> str:
+        return f"{self.name} {self.words}".rstrip()
+
 
 @dataclass(frozen=True)
 class Fetched:
@@ -49,11 +53,11 @@ class Fetched:
     newest_at: datetime | None
 
 
-def published_lines(session: Session, now: datetime) -> tuple[list[Line], int]:
-    """The newest publications, and how many there are in all."""
+def published_lines(session: Session, now: datetime, *, most: int | None = MOST) -> tuple[list[Line], int]:
+    """The newest publications, the newest first, and how many there are in all."""
     query = sa.select(Publication).where(Publication.kind.in_(KINDS))
     rows = session.scalars(
-        query.options(defer(Publication.document)).order_by(Publication.id.desc()).limit(MOST)
+        query.options(defer(Publication.document)).order_by(Publication.id.desc()).limit(most)
     ).all()
     total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
     return lines_of(session, rows, now), total
