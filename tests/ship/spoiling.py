@@ -96,8 +96,8 @@ class Watch:
             return
         assert self._inside is not None
         # Where a link leads is where it is written; but it is the link itself that is renamed or removed.
-        folder, name = os.path.split(os.fspath(path))
-        whole = os.path.realpath(path) if follow else os.path.join(os.path.realpath(folder), name)
+        named = Path(path)
+        whole = str(named.resolve() if follow else named.parent.resolve() / named.name)
         if not whole.startswith(f"{os.path.realpath(self._inside)}{os.sep}"):
             self.outside.append(f"{event} {path}")
 
