@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from agent.commands.options import FILE
-from checks.errors import BadInput, FirstlightError
+from checks.errors import BadInput
 
 if TYPE_CHECKING:
     from agent.deploy.far import RootShell
     from agent.deploy.package import Package
     from agent.deploy.probe import Place
     from agent.deploy.steps import Deployed, Wish
-    from agent.deploy.tokens import Desk
-    from agent.targets.connection import Dialer
     from agent.targets.route import Route
-    from checks.secret import Secret
 
 
 @click.command(short_help="Put the agent on other machines, over SSH.")
@@ -116,23 +111,25 @@ def command(
       4  the collector refused
       0  fine
     """
+    from agent.deploy.machines import on_each, routes_of
     from agent.deploy.probe import Place, checked
 
     place = checked(Place(prefix, state, user, link))
-    routes = _routes(hosts, site_file, ssh_config)
+    routes = routes_of(hosts, site_file, ssh_config)
     if removing:
         removal = _removal(place, url, api, ca, insecure_http, discard_runs)
-        raise SystemExit(_each(routes, accept_new, sudo_password, removal))
+        raise SystemExit(on_each(routes, accept_new, sudo_password, removal, _tell))
     if url is None:
         raise BadInput("--server URL is missing: the collector that the machines report to")
     if target and len(routes) > 1:
         raise BadInput(f"--target {target}: names one machine, and there are {len(routes)}")
     from agent.address import checked_url
+    from agent.deploy.tokens import desk_at, source_of_tokens
 
     settings = _settings(config) if config else ""
     address = checked_url(url, insecure_http=insecure_http)
-    desk = _desk(api or url, ca, insecure_http)
-    fresh = _tokens(desk, token, site, project, profile, every, len(routes))
+    desk = desk_at(api or url, ca, insecure_http)
+    fresh = source_of_tokens(desk, token, site, project, profile, every, len(routes))
     from agent.deploy.package import package
     from agent.deploy.steps import Wish
     from agent.operator import login
@@ -162,7 +159,7 @@ def command(
             )
             return _deploy(shell, route, build, wish)
 
-        raise SystemExit(_each(routes, accept_new, sudo_password, deployment))
+        raise SystemExit(on_each(routes, accept_new, sudo_password, deployment, _tell))
 
 
 def _settings(file: Path) -> str:
@@ -176,64 +173,6 @@ def _settings(file: Path) -> str:
         raise BadInput(f"{file}: {error.strerror}") from error
     read_config(text, str(file))
     return text.decode().rstrip()
-
-
-def _routes(hosts: tuple[str, ...], site_file: Path | None, ssh_config: Path | None) -> list[Route]:
-    from agent.targets.route import Router, jump_target
-
-    if site_file is None:
-        if not hosts:
-            raise BadInput("which machine? firstlight deploy user@host --server URL")
-        return [Router({}, ssh_config).route(jump_target(host)) for host in hosts]
-    from agent.targets.sitefile import load_site
-    from checks.nearest import did_you_mean
-
-    site = load_site(site_file)
-    unknown = next((host for host in hosts if host not in site.targets), None)
-    if unknown is not None:
-        raise BadInput(f"{site.where}: no target {unknown!r:.100}{did_you_mean(unknown, site.targets)}")
-    chosen = [each for name, each in site.targets.items() if not each.here and (not hosts or name in hosts)]
-    if not chosen:
-        raise BadInput(f"{site.where}: none of these targets is reached over SSH")
-    router = Router(site.targets, ssh_config, site.where)
-    return [router.route(each) for each in chosen]
-
-
-def _each(
-    routes: list[Route], accept_new: bool, sudo_password: str | None, work: Callable[[RootShell, Route], int]
-) -> int:
-    """Do the work on every machine, one after the other; one that fails does not keep the others waiting."""
-    from agent.targets.connection import Dialer
-    from agent.targets.credentials import Credentials
-
-    credentials = Credentials()
-    credentials.prepare(routes)
-    secret = credentials.named(sudo_password, "sudo", "password") if sudo_password else None
-    codes: list[int] = []
-    with closing(Dialer(credentials, accept_new=accept_new)) as dialer:
-        for route in routes:
-            click.echo(f"{route.name}  ({route})", err=True)
-            codes.append(_one(route, dialer, secret, work))
-    return next((code for code in (2, 1, 3, 4) if code in codes), 0)
-
-
-def _one(route: Route, dialer: Dialer, secret: Secret | None, work: Callable[[RootShell, Route], int]) -> int:
-    from agent.cli import exit_code
-
-    try:
-        with _root_shell(route, dialer, secret) as shell:
-            return work(shell, route)
-    except FirstlightError as problem:
-        _tell("!!", str(problem))
-        return exit_code(problem)
-
-
-@contextmanager
-def _root_shell(route: Route, dialer: Dialer, secret: Secret | None) -> Iterator[RootShell]:
-    from agent.deploy.far import RootShell
-
-    with closing(dialer.dial(route)) as transport:
-        yield RootShell(transport, route.user, secret)
 
 
 def _deploy(shell: RootShell, route: Route, build: Package, wish: Wish) -> int:
@@ -271,6 +210,7 @@ def _removal(
     place: Place, url: str | None, api: str | None, ca: Path | None, insecure: bool, discard: bool
 ) -> Callable[[RootShell, Route], int]:
     from agent.deploy.steps import remove
+    from agent.deploy.tokens import desk_at
 
     def work(shell: RootShell, route: Route) -> int:
         del route
@@ -278,7 +218,7 @@ def _removal(
         if identity is None:
             return 0
         # Never the address that the machine itself gives: it would be sent the admin's token.
-        desk = _desk(api or url or "", ca, insecure)
+        desk = desk_at(api or url or "", ca, insecure)
         if desk is None:
             _tell(
                 "note",
@@ -292,57 +232,6 @@ def _removal(
         return 0
 
     return work
-
-
-def _desk(url: str, ca: Path | None, insecure: bool) -> Desk | None:
-    """The collector's API, where there is a token for it."""
-    from agent.address import checked_url
-    from agent.deploy.tokens import VARIABLE, Desk
-
-    bearer = os.environ.get(VARIABLE, "")
-    return Desk(checked_url(url, insecure_http=insecure), bearer, ca) if bearer and url else None
-
-
-def _tokens(
-    desk: Desk | None, token: str | None, site: str, project: str, profile: str, every: str, machines: int
-) -> Callable[[], str]:
-    """Where the token of each machine comes from: the API, or the one that was given."""
-    from agent.deploy.tokens import VARIABLE
-
-    if token is not None:
-        if site or project:
-            raise BadInput("--token brings its own site and project; leave --site and --project out")
-        if machines > 1:
-            raise BadInput(
-                f"--token enrols one machine, and there are {machines}; use --site with ${VARIABLE}"
-            )
-        return lambda: sys.stdin.readline().strip() if token == "-" else token
-    interval_s = _interval(every)
-
-    def fresh() -> str:
-        if not site or desk is None:
-            raise BadInput(
-                f"it has to be enrolled: give --site with an admin's API token in ${VARIABLE}, or --token -"
-            )
-        return desk.enrolment_token(
-            site, project=project, profile=_profile_id(profile), interval_s=interval_s
-        )
-
-    return fresh
-
-
-def _profile_id(profile: str) -> str:
-    """A profile that is a file over there has an id that nobody here knows."""
-    return "" if "/" in profile or profile.endswith((".yaml", ".yml")) else profile
-
-
-def _interval(every: str) -> int:
-    from checks.units import read_span
-
-    try:
-        return round(read_span(every or "1d"))
-    except ValueError as error:
-        raise BadInput(f"--every {every}: {error}") from error
 
 
 def _tell(step: str, what: str) -> None:

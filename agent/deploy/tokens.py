@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from agent.address import checked_url
 from checks.errors import BadInput, UplinkError
+from checks.units import read_span
 
 if TYPE_CHECKING:
     from requests import Response
@@ -78,3 +83,50 @@ class Desk:
         if answer.status_code == 401:
             words += f"; {VARIABLE} has to hold an admin's API token"
         raise BadInput(f"{self._url} refused ({answer.status_code}): {words[:300]}")
+
+
+def desk_at(url: str, ca: Path | None, insecure: bool) -> Desk | None:
+    """The collector's API, where there is a token for it; raises `BadInput` for an unsafe address."""
+    bearer = os.environ.get(VARIABLE, "")
+    return Desk(checked_url(url, insecure_http=insecure), bearer, ca) if bearer and url else None
+
+
+def source_of_tokens(
+    desk: Desk | None, token: str | None, site: str, project: str, profile: str, every: str, machines: int
+) -> Callable[[], str]:
+    """Where the token of each machine comes from: the API, or the one that was given.
+
+    Raises `BadInput`, and so does what is returned.
+    """
+    if token is not None:
+        if site or project:
+            raise BadInput("--token brings its own site and project; leave --site and --project out")
+        if machines > 1:
+            raise BadInput(
+                f"--token enrols one machine, and there are {machines}; use --site with ${VARIABLE}"
+            )
+        return lambda: sys.stdin.readline().strip() if token == "-" else token
+    interval_s = _interval(every)
+
+    def fresh() -> str:
+        if not site or desk is None:
+            raise BadInput(
+                f"it has to be enrolled: give --site with an admin's API token in ${VARIABLE}, or --token -"
+            )
+        return desk.enrolment_token(
+            site, project=project, profile=_profile_id(profile), interval_s=interval_s
+        )
+
+    return fresh
+
+
+def _profile_id(profile: str) -> str:
+    """A profile that is a file over there has an id that nobody here knows."""
+    return "" if "/" in profile or profile.endswith((".yaml", ".yml")) else profile
+
+
+def _interval(every: str) -> int:
+    try:
+        return round(read_span(every or "1d"))
+    except ValueError as error:
+        raise BadInput(f"--every {every}: {error}") from error
