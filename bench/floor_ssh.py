@@ -1,6 +1,7 @@
 """What a plain script needs for the reads of the profile linux-server over SSH: the floor of `bench/ssh.py`.
 
-It judges nothing: one connection to a host, one channel, one POSIX script of eight processes, JSON. Called as
+It judges nothing: one connection to a host, one channel, one POSIX script that reads the same files and runs
+the same programs, JSON. Called as
 `floor_ssh.py SITE.json`; for several hosts eight threads. With a further argument `--quick-ack` it shows what
 is left of the time once nothing waits for a delayed acknowledgement.
 """
@@ -19,7 +20,10 @@ AT_ONCE = 8
 SYSTEM = (
     "uptime stat vmstat loadavg cpuinfo sys/fs/file-nr sys/kernel/osrelease sys/kernel/random/boot_id"
     " sys/net/netfilter/nf_conntrack_count sys/net/netfilter/nf_conntrack_max /etc/locale.conf"
-    " /etc/default/locale /run/reboot-required /run/reboot-needed"
+    " /etc/default/locale /run/reboot-required /run/reboot-needed /etc/fstab mdstat 1/cgroup"
+    " /run/reboot-required.pkgs /run/systemd/container /sys/devices/system/cpu/smt/active"
+    " /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpuset.cpus.effective /sys/fs/cgroup/memory.current"
+    " /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.stat"
 )
 SYSCTLS = [
     "kernel.randomize_va_space",
@@ -32,7 +36,8 @@ SCRIPT = """
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 exec 2>/dev/null
 cd /proc
-grep -s '' /etc/os-release /etc/hosts meminfo SYSCTLS [0-9]*/comm
+grep -s '' /etc/os-release /etc/hosts meminfo SYSCTLS
+grep -s -e ^Name: -e ^Uid: [0-9]*/status
 grep -s '' SYSTEM
 echo ==kernels
 ls /boot /lib/modules
@@ -53,6 +58,14 @@ done < self/mountinfo
 stat -f -c '%S %b %a %c %d %n' "$@"
 echo ==clock
 busybox adjtimex || timedatectl show -p NTPSynchronized
+echo ==programs
+dmesg | grep -i 'out of memory'
+journalctl --no-pager -r -o short-iso --since -7d _TRANSPORT=kernel | grep -i 'out of memory'
+locale -a
+systemctl list-units --failed --all --full --plain --no-legend --no-pager
+timedatectl timesync-status
+chronyc -n -c tracking
+ntpq -n -c rv
 """.replace("SYSTEM", SYSTEM).replace(
     "SYSCTLS", " ".join(f"sys/{name.replace('.', '/')}" for name in SYSCTLS)
 )
@@ -98,7 +111,11 @@ def parsed(text: str) -> dict[str, object]:
         lines.setdefault(path, []).append(content)
     release = dict(line.partition("=")[::2] for line in lines["/etc/os-release"])
     memory = {name: int(rest.split()[0]) * 1024 for name, rest in (x.split(":") for x in lines["meminfo"])}
-    names = {path.partition("/")[0]: said[0] for path, said in lines.items() if path.endswith("/comm")}
+    names = {
+        path.partition("/")[0]: said[0].partition("\t")[2]
+        for path, said in lines.items()
+        if path.endswith("/status")
+    }
     limits = {line.partition("/")[0]: line.split()[3:5] for line in part["limits"].splitlines()}
     holders = set(re.findall(r"pid=(\d+)", part["listeners"]))
     disks = [line.split(" ", 5) for line in part["disks"].splitlines()]
@@ -115,6 +132,7 @@ def parsed(text: str) -> dict[str, object]:
         "hosts": any(re.match(r"\s*(127\.[0-9.]+|::1)\s.*\blocalhost\b", x) for x in lines["/etc/hosts"]),
         "system": {path: lines[path] for path in SYSTEM.split() if path in lines},
         "kernels": part["kernels"].split(),
+        "programs": part["programs"].splitlines(),
         "sysctl": {name: lines["sys/" + name.replace(".", "/")][0] for name in SYSCTLS},
         "disks": {
             point: {

@@ -17,6 +17,8 @@ from checks.facts.pathinfo import file_type
 from checks.logs import PRIORITIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from checks.facts.child import Output
     from checks.facts.host import Host
 
@@ -168,8 +170,7 @@ class KernelTail(Fact, frozen=True):
         if done.status != 0 and not done.out:
             said = done.err.decode(errors="replace").strip()
             raise NotReadable(f"dmesg: {said or f'exit status {done.status}'}"[:300], "denied")
-        worst = [line for line in done.out.splitlines() if _level(line) <= PRIORITIES.index(self.priority)]
-        data = b"\n".join(worst)
+        data = b"\n".join(_of_level(done.out.splitlines(), PRIORITIES.index(self.priority)))
         text, cut = ending(data[-self.size :], self.lines, len(data) > self.size)
         return (Tail("dmesg", text, cut or done.truncated),)
 
@@ -216,10 +217,18 @@ def _full(text: str, lines: int) -> bool:
     return text.count("\n") >= lines
 
 
-def _level(line: bytes) -> int:
-    """The priority of a raw line of dmesg: the lowest three bits are the level, the others the facility."""
-    found = re.match(_RAW.encode(), line)
-    return int(found[1]) & 7 if found else 0
+def _of_level(lines: list[bytes], worst: int) -> Iterator[bytes]:
+    """The raw lines of dmesg that are of a level or worse, each with the lines that continue it.
+
+    The lowest three bits of the number in front are the level, the others the facility. Lines that continue
+    one whose front is gone are left out.
+    """
+    level = worst + 1
+    for line in lines:
+        found = re.match(_RAW.encode(), line)
+        level = int(found[1]) & 7 if found else level
+        if level <= worst:
+            yield line
 
 
 def _written(path: str) -> str:

@@ -224,10 +224,11 @@ def test_the_kernels_log_is_taken_from_dmesg_where_there_is_no_journal(tmp_path:
     tool(
         tmp_path,
         "dmesg",
-        "printf '<6>[1.0] fine\\n<3>[2.0] bad\\n<28>[3.0] a daemon warns\\n<12>[4.0] warns\\n'",
+        "printf ' goes on\\n<6>[1.0] fine\\n and more\\n<3>[2.0] bad\\n worse\\n"
+        "<28>[3.0] a daemon warns\\n<12>[4.0] warns\\n'",
     )
     (tail,) = tails(KernelTail("warning", 9, 1024), tmp_path)
-    assert tail == Tail("dmesg", "<3>[2.0] bad\n<28>[3.0] a daemon warns\n<12>[4.0] warns\n")
+    assert tail == Tail("dmesg", "<3>[2.0] bad\n worse\n<28>[3.0] a daemon warns\n<12>[4.0] warns\n")
     tool(tmp_path, "dmesg", "echo 'dmesg: read kernel buffer failed: Operation not permitted' >&2; exit 1")
     reading = read(KernelTail("warning", 9, 1024), tmp_path)
     assert isinstance(reading, Unavailable)

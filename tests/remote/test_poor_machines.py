@@ -10,8 +10,9 @@ from local_reader import read_as
 from parity_samples import make_world, samples, standing
 from ssh_accounts import account
 
-OWN = ("CommandText of errors", "NameLookup", "HostName", "WriteLatency")
-"""What the tools themselves say in other words, or what this chroot has not: name services, dd's times."""
+OWN = ("CommandText of errors", "NameLookup", "HostName", "WriteLatency", "JournalTail")
+"""What the tools themselves say in other words, or what this chroot has not: name services, dd's times, a
+journal."""
 
 
 def test_busybox_reads_the_same(tmp_path: Path) -> None:

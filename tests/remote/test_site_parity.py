@@ -54,6 +54,9 @@ def test_a_target_over_ssh_has_the_results_of_the_machine(
     assert answer.err.count("Secsh") == 0
     here, far, root = (answer.results(target) for target in ("here", "far", "root"))
     assert len(here) > 20
+    # An agent delivers from its own machine, and that is no target's matter.
+    told = [results.pop("agent.upload") for results in (here, far, root)]
+    assert told == [("skip", "not-enrolled"), ("skip", "elsewhere"), ("skip", "elsewhere")]
     assert root == here
     refused = {item for item, (status, cause) in far.items() if cause == "denied"}
     if sudo:

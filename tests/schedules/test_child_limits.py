@@ -56,7 +56,8 @@ def test_what_does_not_end_is_killed_with_all_that_it_started(tmp_path: Path):
     until(lambda: sum(p.name() == "sleep" for p in psutil.Process(started.pid).children(recursive=True)) > 1)
     others = [psutil.Process(pid) for pid in family(started.pid)]
     ending = watch(started)
-    assert ending == Ending(128 + signal.SIGKILL, "it took longer than 0.5 s (limits.run_s)", "")
+    # Whether the shell of the two still says that one of them was killed is its own matter.
+    assert (ending.exit, ending.reason) == (128 + signal.SIGKILL, "it took longer than 0.5 s (limits.run_s)")
     _, alive = psutil.wait_procs([p for p in others if p.pid != started.pid], timeout=10)
     assert alive == []
 
